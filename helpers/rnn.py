@@ -186,7 +186,7 @@ class RNN:
         return list(self.params)
 
     def load(self, params: Params) -> None:
-        """Copy the values of five tensors into the model; raises ValueError, changing nothing, when a shape is wrong."""
+        """Copy the values of five tensors into the model; raises ValueError, before any copy, when a shape is wrong."""
         wanted = param_shapes(self.vocab_size, self.hidden_size)
         found = [tuple(p.shape) for p in params]
         if found != list(wanted.values()):
@@ -207,10 +207,11 @@ class RNN:
     __call__ = forward
 
 
+TORCH_LAYERS = {"RNN": nn.RNN, "GRU": nn.GRU, "LSTM": nn.LSTM}
+
+
 class TorchRNN:
     """torch.nn.RNN, GRU or LSTM with an output layer, behind the interface of `RNN`."""
-
-    kinds = {"RNN": nn.RNN, "GRU": nn.GRU, "LSTM": nn.LSTM}
 
     def __init__(
         self,
@@ -221,15 +222,15 @@ class TorchRNN:
         device: torch.device | str | None = None,
         dtype: torch.dtype = torch.float32,
     ):
-        if kind not in self.kinds:
-            raise ValueError(f"kind must be one of {', '.join(self.kinds)}, but it is {kind!r}.")
+        if kind not in TORCH_LAYERS:
+            raise ValueError(f"kind must be one of {', '.join(TORCH_LAYERS)}, but it is {kind!r}.")
         check_count("vocab_size", vocab_size)
         check_count("hidden_size", hidden_size)
         self.kind, self.vocab_size, self.hidden_size = kind, vocab_size, hidden_size
         self.device, self.dtype = choose_device(device), dtype
         with torch.random.fork_rng(devices=[]):  # torch.nn draws from the global generator: leave it as it was
             torch.manual_seed(seed)
-            self.layer = self.kinds[kind](vocab_size, hidden_size).to(self.device, dtype)
+            self.layer = TORCH_LAYERS[kind](vocab_size, hidden_size).to(self.device, dtype)
             self.output = nn.Linear(hidden_size, vocab_size).to(self.device, dtype)
 
     def parameters(self) -> list[torch.Tensor]:
