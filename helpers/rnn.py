@@ -147,11 +147,10 @@ class Recurrence(torch.autograd.Function):
         hidden, H, W_hh = ctx.saved_tensors
         delta = 1 - hidden**2  # the slope of tanh at every step; becomes the gradient of the inputs
         delta[-1] *= grad_hidden[-1]
-        W_back = W_hh.T.contiguous()
         for t in range(len(delta) - 2, -1, -1):
-            delta[t] *= torch.addmm(grad_hidden[t], delta[t + 1], W_back)
+            delta[t] *= torch.addmm(grad_hidden[t], delta[t + 1], W_hh.T)
         H_before = torch.cat([H[None], hidden[:-1]])
-        return delta, delta[0] @ W_back, H_before.flatten(0, 1).T @ delta.flatten(0, 1)
+        return delta, delta[0] @ W_hh.T, H_before.flatten(0, 1).T @ delta.flatten(0, 1)
 
 
 def forward_hoisted(X: torch.Tensor, state: State, params: Params) -> tuple[torch.Tensor, State]:

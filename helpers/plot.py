@@ -1,0 +1,273 @@
+"""Arrays in, matplotlib Axes out; and the live perplexity plot. Colours are safe for colour-blind readers."""
+
+import io
+import time
+
+import matplotlib.pyplot as plt
+import numpy as np
+from IPython.display import Image, display
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+# The palette of Okabe and Ito ("Color universal design", 2008), without its yellow.
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
+INK, GREY = "#222222", "#8a8a8a"
+
+
+def use_style() -> None:
+    """Set matplotlib to large lettering, plain frames and the course's colours."""
+    plt.rcParams.update(
+        {
+            "figure.figsize": (9, 3.8),
+            "figure.dpi": 100,
+            "figure.constrained_layout.use": True,
+            "font.size": 14,
+            "axes.titlesize": 15,
+            "axes.titlelocation": "left",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.edgecolor": GREY,
+            "axes.labelcolor": INK,
+            "axes.prop_cycle": plt.cycler(color=[BLUE, ORANGE, GREEN, RED, PURPLE, SKY]),
+            "lines.linewidth": 2.5,
+            "legend.frameon": False,
+        }
+    )
+
+
+def draw_matrix(
+    ax: Axes, M, x: float, y: float, color: str, title: str = "", row: int | None = None, column: int | None = None
+) -> None:
+    """Draw matrix M (rows, columns) as boxed numbers, its top left corner at (x, y).
+
+    A `row` or a `column` given is drawn in full `color`, the rest pale.
+    """
+    M = np.asarray(M)
+    rows, columns = M.shape
+    for i in range(rows):
+        for j in range(columns):
+            lit = (row is None and column is None) or i == row or j == column
+            ax.add_patch(
+                Rectangle((x + j, y - i - 1), 1, 1, facecolor=color, edgecolor="white", alpha=0.9 if lit else 0.25)
+            )
+            ax.text(
+                x + j + 0.5, y - i - 0.5, f"{M[i, j]:g}", ha="center", va="center",
+                color="white" if lit else INK, fontweight="bold" if lit else "normal",
+            )  # fmt: skip
+    ax.text(x + columns / 2, y + 0.25, title, ha="center", va="bottom", color=INK)
+
+
+def draw_concatenation(ax: Axes, X, H, W_xh, W_hh, row: int = 0, column: int = 0) -> None:
+    """Draw [X, H] · [W_xh; W_hh] = result in blocks, the dot product of one `row` and one `column` lit.
+
+    X: (batch, inputs), H: (batch, hidden), W_xh: (inputs, hidden), W_hh: (hidden, hidden).
+    """
+    X, H, W_xh, W_hh = (np.asarray(M) for M in (X, H, W_xh, W_hh))
+    (batch, d), h = X.shape, H.shape[1]
+    height = d + h + 0.3
+    top = (height + batch) / 2  # the left matrix and the result stand at mid height
+    draw_matrix(ax, X, 0, top, BLUE, "X", row=row)
+    draw_matrix(ax, H, d + 0.2, top, ORANGE, "H", row=row)
+    x_weights = d + h + 1.7
+    ax.text(d + h + 0.95, height / 2, "·", ha="center", va="center", fontsize=28)
+    draw_matrix(ax, W_xh, x_weights, height, BLUE, "$W_{xh}$", column=column)
+    draw_matrix(ax, W_hh, x_weights, h, ORANGE, "", column=column)
+    ax.text(x_weights + h + 0.15, h / 2, "$W_{hh}$", ha="left", va="center")
+    x_result = x_weights + h + 2.9
+    ax.text(x_result - 0.75, height / 2, "=", ha="center", va="center", fontsize=24)
+    result = X @ W_xh + H @ W_hh
+    pale = np.full(result.shape, 0.25)
+    pale[row, column] = 0.9
+    for i, j in np.ndindex(result.shape):
+        lit = (i, j) == (row, column)
+        ax.add_patch(Rectangle((x_result + j, top - i - 1), 1, 1, facecolor=GREEN, edgecolor="white", alpha=pale[i, j]))
+        ax.text(
+            x_result + j + 0.5, top - i - 0.5, f"{result[i, j]:g}", ha="center", va="center",
+            color="white" if lit else INK, fontweight="bold" if lit else "normal",
+        )  # fmt: skip
+    from_x, from_h = float(X[row] @ W_xh[:, column]), float(H[row] @ W_hh[:, column])
+    ax.text(0, -0.9, f"row {row}, column {column}:", ha="left", va="center")
+    ax.text(x_weights - 0.3, -0.9, f"{from_x:g}", ha="right", va="center", color=BLUE, fontweight="bold")
+    ax.text(x_weights, -0.9, "from X   +", ha="left", va="center")
+    ax.text(x_weights + 3.6, -0.9, f"{from_h:g}", ha="right", va="center", color=ORANGE, fontweight="bold")
+    ax.text(x_weights + 3.8, -0.9, f"from H   =   {from_x + from_h:g}", ha="left", va="center")
+    ax.set(xlim=(-0.2, x_result + h + 0.2), ylim=(-1.4, height + 1), aspect="equal")
+    ax.axis("off")
+
+
+def name_characters(characters) -> list[str]:
+    """Labels in which a space can be seen."""
+    return ["␣" if character == " " else str(character) for character in characters]
+
+
+def draw_one_hot(ax: Axes, rows, row_labels, column_labels, title: str = "") -> None:
+    """Draw one-hot vectors as a grid with one dark cell a row; rows: (n, vocab)."""
+    rows = np.asarray(rows)
+    ax.imshow(rows, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    ax.set_xticks(range(rows.shape[1]), name_characters(column_labels), fontsize=11)
+    ax.set_yticks(range(rows.shape[0]), name_characters(row_labels))
+    ax.set_xticks(np.arange(rows.shape[1]) - 0.5, minor=True)
+    ax.set_yticks(np.arange(rows.shape[0]) - 0.5, minor=True)
+    ax.grid(which="minor", color="#dddddd", linewidth=0.8)
+    ax.tick_params(which="both", length=0)
+    ax.set_title(title)
+
+
+def draw_bars(ax: Axes, labels, values, color: str = BLUE, ylabel: str = "") -> None:
+    """Draw one bar for each label."""
+    ax.bar(range(len(labels)), np.asarray(values), color=color)
+    ax.set_xticks(range(len(labels)), name_characters(labels))
+    ax.set_ylabel(ylabel)
+
+
+def draw_shapes(ax: Axes, shapes: dict[str, tuple[int, ...]]) -> None:
+    """Draw named tensors as rectangles to one scale; a vector is a single row. Counts stand below the names."""
+    gap, x = 110, 0
+    colors = {"W_xh": BLUE, "W_hh": ORANGE, "b_h": GREEN, "W_hq": SKY, "b_q": RED}
+    tallest = max(shape[0] for shape in shapes.values() if len(shape) == 2)
+    for name, shape in shapes.items():
+        rows, columns = shape if len(shape) == 2 else (1, shape[0])
+        # a line of one row would be too thin to see at this scale, so every tensor gets an edge
+        color = colors[name]
+        ax.add_patch(Rectangle((x, (tallest - rows) / 2), columns, rows, facecolor=color, edgecolor=color, linewidth=2))
+        symbol, index = name.split("_")
+        label = f"${symbol}_{{{index}}}$\n{' × '.join(map(str, shape))}\n= {rows * columns:,}"
+        ax.text(x + columns / 2, -30, label, ha="center", va="top", fontsize=13)
+        x += max(columns, 120) + gap
+    ax.set(xlim=(-70, x - gap + 40), ylim=(-230, tallest + 20), aspect="equal")
+    ax.axis("off")
+
+
+def draw_states(ax: Axes, hidden, text: str, title: str = "") -> None:
+    """Draw hidden states as columns under the characters they follow; hidden: (time, units), text: time characters."""
+    hidden = np.asarray(hidden)
+    limit = np.abs(hidden).max()
+    ax.imshow(hidden.T, cmap="PuOr_r", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
+    ax.set_xticks(range(len(text)), name_characters(text))
+    ax.tick_params(length=0)
+    ax.set(ylabel="hidden unit", title=title)
+
+
+def draw_next_chars(ax: Axes, probs, tokens, title: str = "", top: int = 12, color: str = BLUE) -> None:
+    """Draw the `top` most probable next characters as bars; probs: (vocab,)."""
+    probs = np.asarray(probs)
+    order = np.argsort(-probs, kind="stable")[:top]
+    draw_bars(ax, [tokens[i] for i in order], probs[order], color=color)
+    ax.set(ylim=(0, 1), title=title)
+
+
+def draw_minibatches(ax: Axes, minibatches, title: str = "") -> None:
+    """Draw where in the text each row of each minibatch reads, one box with the minibatch's number.
+
+    minibatches: X of one minibatch after another, (batch, time), each holding positions in the text.
+    """
+    minibatches = [np.asarray(X) for X in minibatches]
+    colors = plt.get_cmap("viridis")(np.linspace(0.1, 0.85, len(minibatches)))
+    for number, (X, color) in enumerate(zip(minibatches, colors, strict=True)):
+        for row, positions in enumerate(X):
+            ax.barh(row, len(positions), left=positions[0], color=color, edgecolor="white", linewidth=2, height=0.8)
+            ax.text(positions[0] + len(positions) / 2, row, number, ha="center", va="center", color="white")
+    rows = len(minibatches[0])
+    ax.set_yticks(range(rows), [f"row {row}" for row in range(rows)])
+    ax.invert_yaxis()
+    ax.set(xlabel="position in the text", title=title)
+
+
+class LivePlot:
+    """A perplexity curve that grows during training, with the sample texts below it.
+
+    Use it as ``with LivePlot("name", num_epochs) as live:`` around the training loop and give it every
+    record. It draws only as often as keeps its share of the time below `max_share`, and once more at
+    the end, also when the loop is interrupted: an interrupt ends the loop quietly, and the plot says so.
+    """
+
+    def __init__(
+        self, title: str, num_epochs: int, goal: float | None = None, guess: float = 27.0, max_share: float = 0.03
+    ):
+        self.title, self.num_epochs, self.goal, self.guess, self.max_share = title, num_epochs, goal, guess, max_share
+        self.records, self.samples, self.unseen = [], [], []
+        self.note = ""
+        self.seconds_drawing = 0.0
+        self._next_draw, self._picture, self._texts = 0.0, None, None
+
+    def __enter__(self) -> "LivePlot":
+        self._start = time.perf_counter()
+        self._draw()
+        return self
+
+    def __exit__(self, kind, error, traceback) -> bool:
+        interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
+        if interrupted:
+            self.note = "interrupted by you: the model keeps what it has learned so far"
+        elif kind is not None:
+            self.note = "stopped by an error, see below"
+        else:
+            self.note = "finished"
+        self._draw()
+        return interrupted
+
+    def add(self, record, sample: str | None = None, unseen: float | None = None) -> None:
+        """Take in one epoch's record, and with it a sample text and the perplexity on unseen text if there are any."""
+        self.records.append(record)
+        if unseen is not None:
+            self.unseen.append((record.epoch, unseen))
+        if sample is not None:
+            self.samples.append((record.epoch, record.perplexity, sample))
+        if sample is not None or time.perf_counter() >= self._next_draw:
+            self._draw()
+
+    def _status(self) -> str:
+        if not self.records:
+            return self.note or "the first epoch is running"
+        last, passed = self.records[-1], time.perf_counter() - self._start
+        status = f"epoch {last.epoch} of {self.num_epochs}, perplexity {last.perplexity:.3g}, "
+        status += f"{last.tokens_per_second:,.0f} tokens/s, {passed:.0f} s"
+        left = passed / last.epoch * (self.num_epochs - last.epoch)
+        return f"{status}; {self.note}" if self.note else f"{status}; at most {left:.0f} s to go"
+
+    def draw(self, ax: Axes) -> None:
+        """Draw the curves as they stand."""
+        epochs = [record.epoch for record in self.records]
+        ax.semilogy(epochs, [record.perplexity for record in self.records], color=BLUE, label="training text")
+        if self.unseen:
+            ax.semilogy(*zip(*self.unseen, strict=True), color=RED, marker="o", label="unseen text")
+        ax.axhline(self.guess, color=GREY, linestyle="--", linewidth=1.5)
+        ax.text(
+            self.num_epochs, self.guess, f"guessing: {self.guess:g}", color=GREY, ha="right", va="bottom", fontsize=12
+        )
+        if self.goal is not None:
+            ax.axhline(self.goal, color=GREEN, linestyle="--", linewidth=1.5)
+            ax.text(0, self.goal, f"goal: {self.goal:g}", color=GREEN, ha="left", va="bottom", fontsize=12)
+        highest = max([40, *(p for _, p in self.unseen), *(r.perplexity for r in self.records if r.perplexity < 1e6)])
+        ticks = [t for t in (1, 2, 5, 10, 20, 50, 100, 1e3, 1e4, 1e5, 1e6) if t <= 2 * highest]
+        ax.set(xlim=(0, self.num_epochs * 1.01), ylim=(0.95, highest * 1.25), xlabel="epoch", ylabel="perplexity")
+        ax.set_yticks(ticks, [f"{t:g}" for t in ticks])
+        ax.minorticks_off()
+        ax.set_title(self.title)
+        if self.records:
+            ax.legend(loc="center right", bbox_to_anchor=(1, 0.6))
+
+    def _draw(self) -> None:
+        start = time.perf_counter()
+        figure = Figure(figsize=(9, 3.6))  # not pyplot's: a figure of pyplot would be shown a second time
+        self.draw(figure.subplots())
+        png = io.BytesIO()
+        figure.savefig(png, format="png")
+        texts = {"text/plain": "\n".join([self._status(), "", *self._sample_lines()])}
+        picture = Image(png.getvalue(), alt=f"Perplexity curve of {self.title}: {self._status()}")
+        if self._picture is None:
+            self._picture = display(picture, display_id=True)
+            self._texts = display(texts, raw=True, display_id=True)
+        else:
+            self._picture.update(picture)
+            self._texts.update(texts, raw=True)
+        now = time.perf_counter()
+        self.seconds_drawing += now - start
+        self._next_draw = now + (now - start) * (1 / self.max_share - 1)
+
+    def _sample_lines(self) -> list[str]:
+        if not self.samples:
+            return []
+        head = f"{'epoch':>5}  {'perplexity':>10}  sample"
+        return [head, *(f"{epoch:5}  {perplexity:10.2f}  {sample}" for epoch, perplexity, sample in self.samples)]

@@ -1,0 +1,259 @@
+"""From a prefix to a continuation: warm-up, greedy choice, temperature, sampling."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from reference import KINDS, all_equal, copies, largest_difference, make_model, numpy_rnn
+
+from helpers.generate import check_prefix, generate, next_char_probs, warm_up
+from helpers.rnn import RNN
+from helpers.text import Vocab
+
+ALL_KINDS = pytest.mark.parametrize("kind", KINDS)
+
+ALPHABET = "abcdefg "
+VOCAB = Vocab(ALPHABET)  # 9 entries with <unk>
+
+prefixes = st.text(ALPHABET, min_size=1, max_size=12)
+seeds = st.integers(0, 2**31)
+temperatures = st.floats(0.05, 20)
+
+
+def model_of(kind, seed=0):
+    return make_model(kind, len(VOCAB), hidden_size=6, seed=seed, scale=1.0)
+
+
+def alphabet_model():
+    """A scratch model made by hand: whatever came before, after a comes b, after b comes c, … and after space a.
+
+    The hidden state is the last character alone (W_hh = 0), and W_hq moves it one place on.
+    """
+    V = len(VOCAB)
+    model = RNN(V, V, device="cpu", dtype=torch.float64)
+    after = {i: 1 + i % (V - 1) for i in range(1, V)}  # 1 → 2 → … → V - 1 → 1
+    shift = torch.zeros(V, V, dtype=torch.float64)
+    for i, j in after.items():
+        shift[i, j] = 50
+    zeros = torch.zeros(V, V, dtype=torch.float64), torch.zeros(V, dtype=torch.float64)
+    model.load((20 * torch.eye(V, dtype=torch.float64), zeros[0], zeros[1], shift, zeros[1]))
+    return model
+
+
+def numpy_probs(outputs, temperature):
+    """Softmax of all outputs but the first, divided by the temperature, in NumPy."""
+    scaled = np.asarray(outputs, dtype=np.float64)[1:] / temperature
+    exponentials = np.exp(scaled - scaled.max())
+    return np.concatenate([[0.0], exponentials / exponentials.sum()])
+
+
+# Warm-up
+
+
+@ALL_KINDS
+@given(prefix=prefixes, seed=seeds)
+def test_warm_up_is_reading_the_prefix_one_character_at_a_time(kind, prefix, seed):
+    model = model_of(kind, seed)
+    state = model.initial_state(1)
+    for character in prefix:
+        outputs, state = model(torch.tensor([[VOCAB.tokens.index(character)]]), state)
+    warm_outputs, warm_state = warm_up(prefix, model, VOCAB)
+    assert warm_outputs.shape == (len(VOCAB),) and not warm_outputs.requires_grad
+    assert largest_difference([warm_outputs, *warm_state], [outputs[0, 0], *state]) < 1e-9
+
+
+# Greedy choice
+
+
+@ALL_KINDS
+@given(prefix=prefixes, num_chars=st.integers(0, 15), seed=seeds)
+def test_greedy_is_the_largest_output_after_reading_all_the_text_so_far_again(kind, prefix, num_chars, seed):
+    model = model_of(kind, seed)
+    text = prefix
+    for _ in range(num_chars):
+        # No state is kept: every character costs a pass over the whole text.
+        X = torch.tensor([[VOCAB.tokens.index(c) for c in text]])
+        outputs, _ = model(X, model.initial_state(1))
+        text += VOCAB.tokens[1 + int(np.argmax(outputs[-1, 0, 1:].detach().numpy()))]
+    assert generate(prefix, num_chars, model, VOCAB) == text
+    assert generate(prefix, num_chars, model, VOCAB, temperature=0, seed=seed) == text
+
+
+@given(prefix=prefixes, seed=seeds)
+def test_greedy_of_the_scratch_model_agrees_with_numpy(prefix, seed):
+    model = model_of("scratch", seed)
+    text = prefix
+    for _ in range(10):
+        outputs = numpy_rnn(model.params, [VOCAB.tokens.index(c) for c in text])
+        text += VOCAB.tokens[1 + int(np.argmax(outputs[-1, 1:]))]
+    assert generate(prefix, 10, model, VOCAB) == text
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_model_that_knows_the_alphabet_recites_it(temperature):
+    # Sampled too: every other character has a probability of about e^-50.
+    text = generate("fac", 20, alphabet_model(), VOCAB, temperature)
+    assert text == "fac" + "defg abcdefg abcdefg abcdefg"[:20]
+
+
+# Probabilities
+
+
+@given(
+    outputs=st.lists(st.floats(-50, 50), min_size=2, max_size=30),
+    temperature=temperatures,
+    dtype=st.sampled_from([torch.float32, torch.float64]),
+)
+def test_probabilities_are_the_softmax_of_the_outputs_over_the_temperature(outputs, temperature, dtype):
+    outputs = torch.tensor(outputs, dtype=dtype, requires_grad=True)
+    before = outputs.detach().clone()
+    probs = next_char_probs(outputs, temperature)
+    assert np.abs(probs.numpy() - numpy_probs(before.numpy(), temperature)).max() < 1e-12
+    assert abs(float(probs.sum()) - 1) < 1e-12
+    assert probs[0] == 0 and probs.dtype == torch.float64
+    assert torch.equal(outputs, before)
+
+
+@given(outputs=st.lists(st.floats(-50, 50), min_size=2, max_size=30))
+def test_the_temperature_is_one_unless_told_otherwise(outputs):
+    outputs = torch.tensor(outputs)
+    assert torch.equal(next_char_probs(outputs), next_char_probs(outputs, 1.0))
+
+
+@given(order=st.permutations(range(12)), temperature=st.floats(1e-300, 0.02))
+def test_temperature_zero_is_all_on_the_largest_output_and_small_ones_approach_it(order, temperature):
+    outputs = torch.tensor(order, dtype=torch.float64)
+    greedy = next_char_probs(outputs, 0)
+    expected = np.zeros(12)
+    expected[1 + int(np.argmax(order[1:]))] = 1
+    assert np.array_equal(greedy.numpy(), expected)
+    # The runner-up is at least 1 behind, so it keeps at most e^(-1/0.02) = e^-50.
+    assert np.abs(next_char_probs(outputs, temperature).numpy() - expected).max() < 1e-20
+
+
+@given(outputs=st.lists(st.floats(-50, 50), min_size=2, max_size=30))
+def test_a_high_temperature_approaches_equal_chances(outputs):
+    probs = next_char_probs(torch.tensor(outputs), 1e9)[1:]
+    assert float((probs - 1 / len(probs)).abs().max()) < 1e-6
+
+
+# Sampling
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_sampled_characters_have_the_frequencies_of_their_probabilities(temperature):
+    # A model that ignores what it reads, so that the characters are independent draws from one distribution.
+    model = RNN(len(VOCAB), 1, sigma=0.0, device="cpu", dtype=torch.float64)
+    outputs = [9.0, 2.0, 1.5, 1.0, 0.5, 0.0, -0.5, -1.0, -3.0]  # <unk> comes first and would win
+    model.load((*model.params[:4], torch.tensor(outputs, dtype=torch.float64)))
+    text = generate("a", 4000, model, VOCAB, temperature, seed=5)[1:]
+    frequencies = np.array([text.count(token) / len(text) for token in VOCAB.tokens])
+    # A frequency of 4000 draws has a standard deviation of at most 0.5/√4000 < 0.008; this is four of them.
+    assert np.abs(frequencies - numpy_probs(outputs, temperature)).max() < 0.032
+
+
+@ALL_KINDS
+@given(prefix=prefixes, seed=seeds, temperature=temperatures)
+def test_the_same_seed_gives_the_same_text_whatever_the_global_generator_does(kind, prefix, seed, temperature):
+    model = model_of(kind, seed=1)
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    text = generate(prefix, 8, model, VOCAB, temperature, seed)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(2)
+    assert generate(prefix, 8, model, VOCAB, temperature, seed) == text
+
+
+@ALL_KINDS
+def test_seeds_give_different_texts(kind):
+    # At this temperature the 8 characters are almost equally likely: two texts of 50 agree about once in 8^50.
+    texts = {generate("a", 50, model_of(kind), VOCAB, 1000.0, seed) for seed in range(5)}
+    assert len(texts) == 5
+
+
+# Both
+
+
+@ALL_KINDS
+@given(prefix=prefixes, num_chars=st.integers(0, 10), temperature=st.just(0.0) | temperatures, seed=seeds)
+def test_the_text_begins_with_the_prefix_and_has_the_length_asked_for(kind, prefix, num_chars, temperature, seed):
+    text = generate(prefix, num_chars, model_of(kind, seed), VOCAB, temperature, seed)
+    assert text.startswith(prefix) and len(text) == len(prefix) + num_chars
+    assert set(text) <= set(ALPHABET)
+    assert generate(prefix, 0, model_of(kind, seed), VOCAB, temperature, seed) == prefix
+
+
+@ALL_KINDS
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_generating_leaves_the_model_as_it_was(kind, temperature):
+    model = model_of(kind)
+    before = copies(model)
+    first = generate("abc", 20, model, VOCAB, temperature)
+    assert all_equal(model.parameters(), before)
+    assert all(p.grad is None for p in model.parameters())
+    assert generate("abc", 20, model, VOCAB, temperature) == first
+
+
+@ALL_KINDS
+def test_the_unknown_character_is_never_written(kind):
+    model = model_of(kind)
+    with torch.no_grad():
+        model.parameters()[-1][0] = 1e3  # the bias of <unk> in the output layer
+    for temperature in (0.0, 1.0, 10.0):
+        assert len(generate("ab", 30, model, VOCAB, temperature)) == 32
+        assert "<" not in generate("ab", 30, model, VOCAB, temperature)
+
+
+# Bad input
+
+
+def test_an_empty_prefix_is_refused():
+    for call in (check_prefix, lambda p, v: warm_up(p, model_of("scratch"), v)):
+        with pytest.raises(ValueError):
+            call("", VOCAB)
+    with pytest.raises(ValueError):
+        generate("", 5, model_of("scratch"), VOCAB)
+
+
+@given(known=prefixes, unknown=st.sets(st.characters(blacklist_characters=ALPHABET), min_size=1, max_size=5))
+def test_every_unknown_character_of_the_prefix_is_named(known, unknown):
+    prefix = known + "".join(unknown) + known
+    model = model_of("scratch")
+    for call in (check_prefix, lambda p, v: warm_up(p, model, v), lambda p, v: generate(p, 3, model, v)):
+        with pytest.raises(ValueError) as error:
+            call(prefix, VOCAB)
+        assert all(repr(character) in str(error.value) for character in unknown)
+
+
+def test_the_unknown_token_is_no_prefix():
+    with pytest.raises(ValueError):
+        check_prefix("<unk>", VOCAB)
+
+
+@pytest.mark.parametrize("value, error", [(-1, ValueError), (2.0, TypeError), (True, TypeError), ("3", TypeError)])
+def test_a_number_of_characters_that_is_no_count_is_named(value, error):
+    with pytest.raises(error) as raised:
+        generate("abc", value, model_of("scratch"), VOCAB)
+    assert "num_chars" in str(raised.value) and str(value) in str(raised.value)
+
+
+@pytest.mark.parametrize("temperature", [-0.5, float("nan"), float("inf")])
+def test_a_temperature_that_is_none_is_named(temperature):
+    for call in (
+        lambda: next_char_probs(torch.zeros(9), temperature),
+        lambda: generate("abc", 5, model_of("scratch"), VOCAB, temperature),
+    ):
+        with pytest.raises(ValueError) as error:
+            call()
+        assert str(temperature) in str(error.value)
+
+
+@ALL_KINDS
+def test_a_vocabulary_of_another_size_is_refused_with_both_sizes(kind):
+    model = model_of(kind)
+    for alphabet, entries in (("abc", "4"), (ALPHABET + "hij", "12")):
+        for call in (warm_up, lambda p, m, v: generate(p, 3, m, v)):
+            with pytest.raises(ValueError) as error:
+                call("abc", model, Vocab(alphabet))
+            assert entries in str(error.value) and "9" in str(error.value)
