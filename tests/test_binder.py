@@ -198,6 +198,19 @@ def test_binder_opens_the_first_notebook():
     assert landing_complaints(CONFIG, POST_BUILD, TOP) == []
 
 
+# Small files without a fault, to be broken one line at a time.
+GOOD_DIRECT = "# packages\ntorch==2.13.0  # tensors\nnbval==0.11.0\n-e .\n"
+GOOD_BINDER = (
+    f"# pins\n--extra-index-url {CPU_INDEX}\nnbval==0.11.0\nNumPy==2.4.6\nsetuptools==84.2.1\ntorch==2.13.0+cpu\n"
+)
+
+
+def test_good_files_have_no_complaints():
+    assert pin_complaints(GOOD_BINDER) == []
+    assert direct_complaints(GOOD_DIRECT, GOOD_BINDER) == []
+    assert helpers_complaints(POST_BUILD, GOOD_BINDER, PYPROJECT) == []
+
+
 def swap(pattern: str, replacement: str, text: str) -> str:
     """`text` with one line changed; the pattern must be there, or nothing would be broken."""
     changed, count = re.subn(pattern, replacement, text, count=1, flags=re.M)
@@ -208,45 +221,45 @@ def swap(pattern: str, replacement: str, text: str) -> str:
 @pytest.mark.parametrize(
     "pattern, replacement",
     [
-        (r"^matplotlib==.*", "matplotlib>=3"),
-        (r"^matplotlib==.*", "matplotlib==3.*"),
-        (r"^matplotlib==.*", "matplotlib"),
-        (r"^matplotlib==.*", "matplotlib==3.11.2; python_version > '3.10'"),
-        (r"^matplotlib==.*", "matplotlib==3.11.2\nMatplotlib==3.11.1"),
-        (r"^matplotlib==.*", "-e ."),
-        (r"^matplotlib==.*", "-r ../requirements.txt"),
-        (r"^--extra-index-url .*", ""),
-        (r"^--extra-index-url .*", "# --extra-index-url https://download.pytorch.org/whl/cpu"),
-        (r"^--extra-index-url .*", "--extra-index-url https://download.pytorch.org/whl/cu130"),
+        ("^NumPy==.*", "numpy>=2"),
+        ("^NumPy==.*", "numpy==2.*"),
+        ("^NumPy==.*", "numpy"),
+        ("^NumPy==.*", "numpy==2.4.6; python_version > '3.10'"),
+        ("^NumPy==.*", "numpy==2.4.6\nNumPy==2.4.5"),
+        ("^NumPy==.*", "-e ."),
+        ("^NumPy==.*", "-r ../requirements.txt"),
+        ("^--extra-index-url .*", ""),
+        ("^--extra-index-url .*", r"# \g<0>"),
+        ("^--extra-index-url .*", "--extra-index-url https://download.pytorch.org/whl/cu130"),
     ],
 )
 def test_a_loose_pin_is_found(pattern: str, replacement: str):
-    assert pin_complaints(swap(pattern, replacement, BINDER))
+    assert len(pin_complaints(swap(pattern, replacement, GOOD_BINDER))) >= 1
 
 
 @pytest.mark.parametrize(
     "pattern, replacement",
     [
-        (r"^(torch==[\d.]+)\+cpu$", r"\1"),  # the build with gigabytes of GPU libraries
-        (r"^torch==.*", "torch==2.0.0+cpu"),
+        (r"^torch==.*", "torch==2.13.0"),  # the build with gigabytes of GPU libraries
+        (r"^torch==.*", "torch==2.12.0+cpu"),
         (r"^nbval==.*", "nbval==0.10.0"),
-        (r"^word-text-counter==.*", ""),
+        (r"^nbval==.*", ""),
     ],
 )
 def test_another_version_on_binder_is_found(pattern: str, replacement: str):
-    assert len(direct_complaints(DIRECT, swap(pattern, replacement, BINDER))) == 1
+    assert len(direct_complaints(GOOD_DIRECT, swap(pattern, replacement, GOOD_BINDER))) == 1
 
 
-@pytest.mark.parametrize("changed", ["nbval==99.0", "nbval>=0.11", "seaborn==0.13.2\nnbval==0.11.0"])
+@pytest.mark.parametrize("changed", ["nbval==0.12.0", "nbval>=0.11", "seaborn==0.13.2\nnbval==0.11.0"])
 def test_a_change_of_requirements_txt_alone_is_found(changed: str):
-    assert len(direct_complaints(swap(r"^nbval==\S+", changed, DIRECT), BINDER)) == 1
+    assert len(direct_complaints(swap("^nbval.*", changed, GOOD_DIRECT), GOOD_BINDER)) == 1
 
 
 # Both are needed by packages that requirements.txt pins, so they are installed here at the very same version.
 @pytest.mark.parametrize("name", ["numpy", "pytest"])
 def test_a_missing_pin_is_found(name: str):
     broken = swap(f"^{name}==.*", "", BINDER)
-    assert closure_complaints(DIRECT, broken, RUNTIME) == [f"{name}: needed, but not pinned for Binder"]
+    assert f"{name}: needed, but not pinned for Binder" in closure_complaints(DIRECT, broken, RUNTIME)
 
 
 def test_closure_follows_extras_and_the_markers_of_binder():
@@ -274,12 +287,12 @@ def test_a_wrong_python_is_found(runtime: str):
     "line", ["", "# python -m pip install --no-deps --no-build-isolation -e .", "pip install -e ."]
 )
 def test_missing_helpers_are_found(line: str):
-    assert helpers_complaints(swap("^python -m pip .*", line, POST_BUILD), BINDER, PYPROJECT)
+    assert helpers_complaints(swap("^python -m pip .*", line, POST_BUILD), GOOD_BINDER, PYPROJECT)
 
 
 @pytest.mark.parametrize("line", ["", "setuptools==60.0.0"])
 def test_a_missing_build_tool_is_found(line: str):
-    assert helpers_complaints(POST_BUILD, swap("^setuptools==.*", line, BINDER), PYPROJECT)
+    assert helpers_complaints(POST_BUILD, swap("^setuptools==.*", line, GOOD_BINDER), PYPROJECT)
 
 
 def test_a_wrong_landing_page_is_found(tmp_path: Path):
