@@ -6,7 +6,7 @@ import time
 
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import Image, display
+from IPython.display import DisplayHandle, Image
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -190,11 +190,12 @@ class LivePlot:
         self.records, self.samples, self.unseen = [], [], []
         self.note = ""
         self.seconds_drawing = 0.0
-        self._next_draw, self._picture, self._texts = 0.0, None, None
+        self._next_draw = 0.0
+        self._picture, self._texts = DisplayHandle(), DisplayHandle()
 
     def __enter__(self) -> "LivePlot":
         self._start = time.perf_counter()
-        self._draw()
+        self._draw(first=True)
         return self
 
     def __exit__(self, kind, error, traceback) -> bool:
@@ -240,7 +241,8 @@ class LivePlot:
         if self.goal is not None:
             ax.axhline(self.goal, color=GREEN, linestyle="--", linewidth=1.5)
             ax.text(0, self.goal, f"goal: {self.goal:g}", color=GREEN, ha="left", va="bottom", fontsize=12)
-        highest = max([40, *(p for _, p in self.unseen), *(r.perplexity for r in self.records if r.perplexity < 1e6)])
+        values = [p for _, p in self.unseen] + [record.perplexity for record in self.records]
+        highest = max([40.0, *(value for value in values if value < 1e6)])  # a diverged run leaves the picture
         ticks = [t for t in (1, 2, 5, 10, 20, 50, 100, 1e3, 1e4, 1e5, 1e6) if t <= 2 * highest]
         ax.set(xlim=(0, self.num_epochs * 1.01), ylim=(0.95, highest * 1.25), xlabel="epoch", ylabel="perplexity")
         ax.set_yticks(ticks, [f"{t:g}" for t in ticks])
@@ -249,7 +251,7 @@ class LivePlot:
         if self.records:
             ax.legend(loc="center right", bbox_to_anchor=(1, 0.6))
 
-    def _draw(self) -> None:
+    def _draw(self, first: bool = False) -> None:
         start = time.perf_counter()
         figure = Figure(figsize=(9, 3.6))  # not pyplot's: a figure of pyplot would be shown a second time
         self.draw(figure.subplots())
@@ -257,12 +259,8 @@ class LivePlot:
         figure.savefig(png, format="png")
         texts = {"text/plain": "\n".join([self._status(), "", *self._sample_lines()])}
         picture = Image(png.getvalue(), alt=f"Perplexity curve of {self.title}: {self._status()}")
-        if self._picture is None:
-            self._picture = display(picture, display_id=True)
-            self._texts = display(texts, raw=True, display_id=True)
-        else:
-            self._picture.update(picture)
-            self._texts.update(texts, raw=True)
+        for handle, content, raw in ((self._picture, picture, False), (self._texts, texts, True)):
+            (handle.display if first else handle.update)(content, raw=raw)
         now = time.perf_counter()
         self.seconds_drawing += now - start
         self._next_draw = now + (now - start) * (1 / self.max_share - 1)

@@ -121,7 +121,7 @@ def test_a_text_that_is_not_there_is_named(tmp_path):
         assert str(path) in str(error.value)
 
 
-@given(st.text(st.characters() | st.sampled_from("abcXYZ \r\n\t'-é")))
+@given(st.text("bZ \r\n'é") | st.text())
 def test_clean_keeps_the_letters_and_one_space_between_words(content):
     letters_only = "".join(c if c in string.ascii_lowercase else " " for c in content.lower())
     assume(letters_only.strip())
