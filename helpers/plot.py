@@ -175,6 +175,17 @@ def draw_minibatches(ax: Axes, minibatches, title: str = "") -> None:
     ax.set(xlabel="position in the text", title=title)
 
 
+def use_perplexity_axis(ax: Axes, highest: float = 100.0, guess: float = 27.0) -> None:
+    """Give the y axis a logarithmic scale for perplexities from 1 to `highest`, and a dashed line at a blind guess."""
+    ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100, 1e3, 1e4, 1e5, 1e6) if tick <= 2 * highest]
+    ax.set_yscale("log")
+    ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.minorticks_off()
+    ax.set(ylim=(0.95, highest * 1.25), xlabel="epoch", ylabel="perplexity")
+    ax.axhline(guess, color=GREY, linestyle="--", linewidth=1.5)
+    ax.text(0.01, guess, f"guessing: {guess:g}", color=GREY, va="bottom", transform=ax.get_yaxis_transform())
+
+
 class LivePlot:
     """A perplexity curve that grows during training, with the sample texts below it.
 
@@ -230,30 +241,26 @@ class LivePlot:
 
     def draw(self, ax: Axes) -> None:
         """Draw the curves as they stand."""
+        values = [perplexity for _, perplexity in self.unseen] + [record.perplexity for record in self.records]
+        # what a diverged run shows beyond a million would press the rest of the picture flat
+        use_perplexity_axis(ax, max([40.0, *(value for value in values if value < 1e6)]), self.guess)
         epochs = [record.epoch for record in self.records]
-        ax.semilogy(epochs, [record.perplexity for record in self.records], color=BLUE, label="training text")
+        ax.plot(epochs, [record.perplexity for record in self.records], color=BLUE, label="training text")
         if self.unseen:
-            ax.semilogy(*zip(*self.unseen, strict=True), color=RED, marker="o", label="unseen text")
-        ax.axhline(self.guess, color=GREY, linestyle="--", linewidth=1.5)
-        ax.text(
-            self.num_epochs, self.guess, f"guessing: {self.guess:g}", color=GREY, ha="right", va="bottom", fontsize=12
-        )
+            ax.plot(*zip(*self.unseen, strict=True), color=RED, marker="o", label="unseen text")
         if self.goal is not None:
             ax.axhline(self.goal, color=GREEN, linestyle="--", linewidth=1.5)
-            ax.text(0, self.goal, f"goal: {self.goal:g}", color=GREEN, ha="left", va="bottom", fontsize=12)
-        values = [p for _, p in self.unseen] + [record.perplexity for record in self.records]
-        highest = max([40.0, *(value for value in values if value < 1e6)])  # a diverged run leaves the picture
-        ticks = [t for t in (1, 2, 5, 10, 20, 50, 100, 1e3, 1e4, 1e5, 1e6) if t <= 2 * highest]
-        ax.set(xlim=(0, self.num_epochs * 1.01), ylim=(0.95, highest * 1.25), xlabel="epoch", ylabel="perplexity")
-        ax.set_yticks(ticks, [f"{t:g}" for t in ticks])
-        ax.minorticks_off()
+            ax.text(
+                0.01, self.goal, f"goal: {self.goal:g}", color=GREEN, va="bottom", transform=ax.get_yaxis_transform()
+            )
+        ax.set_xlim(0, self.num_epochs * 1.01)
         ax.set_title(self.title)
         if self.records:
-            ax.legend(loc="center right", bbox_to_anchor=(1, 0.6))
+            ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
     def _draw(self, first: bool = False) -> None:
         start = time.perf_counter()
-        figure = Figure(figsize=(9, 3.6))  # not pyplot's: a figure of pyplot would be shown a second time
+        figure = Figure(figsize=(10, 3.6))  # not pyplot's: a figure of pyplot would be shown a second time
         self.draw(figure.subplots())
         png = io.BytesIO()
         figure.savefig(png, format="png")
@@ -277,22 +284,31 @@ def draw_map(ax: Axes) -> None:
     boxes = [
         (0.0, "text", "02", SKY),
         (2.3, "one-hot", "02", SKY),
-        (4.6, "[X, H] · W", "01 03", BLUE),
+        (4.6, "[X, H] · W", "01, 03", BLUE),
         (6.9, "state H", "04", BLUE),
         (9.2, "next\ncharacter", "05", GREEN),
     ]
     for x, label, notebook, color in boxes:
         ax.add_patch(Rectangle((x, 0), 1.6, 1, facecolor=color, edgecolor="none"))
-        ax.text(x + 0.8, 0.5, label, ha="center", va="center", color="white", fontweight="bold", fontsize=13)
-        ax.text(x + 0.8, -0.12, notebook, ha="center", va="top", color=INK)
+        ax.text(
+            x + 0.8,
+            0.5,
+            label,
+            ha="center",
+            va="center",
+            color=INK if color == SKY else "white",
+            fontweight="bold",
+            fontsize=13,
+        )
+        ax.text(x + 0.8, -0.12, f"notebook {notebook}", ha="center", va="top", color=INK, fontsize=12)
     arrow = {"arrowstyle": "-|>", "color": INK, "lw": 2}
     for (x, *_), (after, *_) in itertools.pairwise(boxes):
         ax.annotate("", (after, 0.5), (x + 1.6, 0.5), arrowprops=arrow)
     back = {**arrow, "connectionstyle": "arc3,rad=0.5", "color": ORANGE}
     ax.annotate("", (5.4, 1.02), (7.7, 1.02), arrowprops=back)
-    ax.text(6.55, 1.85, "to the next time step", ha="center", va="bottom", color=ORANGE)
+    ax.text(6.55, 1.85, "to the next time step", ha="center", va="bottom", color=INK)
     learn = {"arrowstyle": "-|>", "color": RED, "lw": 2, "linestyle": "--"}
     ax.annotate("", (5.4, -0.75), (10.0, -0.75), arrowprops=learn)
-    ax.text(7.7, -0.9, "06  07   the error goes back, and the weights learn", ha="center", va="top", color=RED)
+    ax.text(7.7, -0.9, "notebooks 06, 07: the error goes back, and the weights learn", ha="center", va="top", color=RED)
     ax.set(xlim=(-0.1, 10.9), ylim=(-1.5, 2.4), aspect="equal")
     ax.axis("off")

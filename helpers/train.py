@@ -98,6 +98,11 @@ def train(model, batches, num_epochs: int, lr: float, max_norm: float | None = 1
     """
     check_count("num_epochs", num_epochs, minimum=0)
     check_positive("lr", lr)
+    if not hasattr(batches, "carries_state"):
+        raise TypeError(
+            "The minibatches must say whether the state carries over: use SequentialBatches or RandomBatches, "
+            "or give yours an attribute carries_state."
+        )
     if max_norm is not None:
         check_positive("max_norm", max_norm)
 

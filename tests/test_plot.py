@@ -121,7 +121,7 @@ def test_each_box_lies_where_its_row_reads(ax, kind):
 
 def test_the_map_can_be_drawn(ax):
     plot.draw_map(ax)
-    assert {"04", "05"} <= set(texts(ax))
+    assert {"notebook 04", "notebook 05"} <= set(texts(ax))
 
 
 def test_live_plot_shows_every_record_at_the_end_and_keeps_all_samples(screen):
@@ -133,7 +133,9 @@ def test_live_plot_shows_every_record_at_the_end_and_keeps_all_samples(screen):
     assert "epoch 30 of 40" in screen.text and "finished" in screen.text
     figure, ax = plt.subplots()
     live.draw(ax)
-    curve, unseen = ax.lines[:2]
+    curve, unseen = (
+        next(line for line in ax.lines if line.get_label() == f"{text} text") for text in ("training", "unseen")
+    )
     assert list(curve.get_ydata()) == [30 / epoch for epoch in range(1, 31)]
     assert list(unseen.get_xdata()) == [10, 20, 30] == list(unseen.get_ydata())
     plt.close(figure)
