@@ -37,26 +37,18 @@ def use_style() -> None:
     )
 
 
-def draw_matrix(
-    ax: Axes, M, x: float, y: float, color: str, title: str = "", row: int | None = None, column: int | None = None
-) -> None:
+def draw_matrix(ax: Axes, M, x: float, y: float, color: str, lit=None) -> None:
     """Draw matrix M (rows, columns) as boxed numbers, its top left corner at (x, y).
 
-    A `row` or a `column` given is drawn in full `color`, the rest pale.
+    Where the mask `lit`, of M's shape, is False, the box is pale.
     """
     M = np.asarray(M)
-    rows, columns = M.shape
-    for i in range(rows):
-        for j in range(columns):
-            lit = (row is None and column is None) or i == row or j == column
-            ax.add_patch(
-                Rectangle((x + j, y - i - 1), 1, 1, facecolor=color, edgecolor="white", alpha=0.9 if lit else 0.25)
-            )
-            ax.text(
-                x + j + 0.5, y - i - 0.5, f"{M[i, j]:g}", ha="center", va="center",
-                color="white" if lit else INK, fontweight="bold" if lit else "normal",
-            )  # fmt: skip
-    ax.text(x + columns / 2, y + 0.25, title, ha="center", va="bottom", color=INK)
+    lit = np.ones(M.shape, dtype=bool) if lit is None else lit
+    for (i, j), number in np.ndenumerate(M):
+        box = Rectangle((x + j, y - i - 1), 1, 1, facecolor=color, edgecolor="white", alpha=0.9 if lit[i, j] else 0.25)
+        ax.add_patch(box)
+        ink, weight = ("white", "bold") if lit[i, j] else (INK, "normal")
+        ax.text(x + j + 0.5, y - i - 0.5, f"{number:g}", ha="center", va="center", color=ink, fontweight=weight)
 
 
 def draw_concatenation(ax: Axes, X, H, W_xh, W_hh, row: int = 0, column: int = 0) -> None:
@@ -67,33 +59,39 @@ def draw_concatenation(ax: Axes, X, H, W_xh, W_hh, row: int = 0, column: int = 0
     X, H, W_xh, W_hh = (np.asarray(M) for M in (X, H, W_xh, W_hh))
     (batch, d), h = X.shape, H.shape[1]
     height = d + h + 0.3
-    top = (height + batch) / 2  # the left matrix and the result stand at mid height
-    draw_matrix(ax, X, 0, top, BLUE, "X", row=row)
-    draw_matrix(ax, H, d + 0.2, top, ORANGE, "H", row=row)
+    top = (height + batch) / 2  # the left matrices and the result stand at mid height
     x_weights = d + h + 1.7
-    ax.text(d + h + 0.95, height / 2, "·", ha="center", va="center", fontsize=28)
-    draw_matrix(ax, W_xh, x_weights, height, BLUE, "$W_{xh}$", column=column)
-    draw_matrix(ax, W_hh, x_weights, h, ORANGE, "", column=column)
-    ax.text(x_weights + h + 0.15, h / 2, "$W_{hh}$", ha="left", va="center")
-    x_result = x_weights + h + 2.9
-    ax.text(x_result - 0.75, height / 2, "=", ha="center", va="center", fontsize=24)
+    x_result = x_weights + h + 2.6
+
+    def lit(M, i=None, j=None):
+        mask = np.zeros(M.shape, dtype=bool)
+        mask[slice(None) if i is None else i, slice(None) if j is None else j] = True
+        return mask
+
     result = X @ W_xh + H @ W_hh
-    pale = np.full(result.shape, 0.25)
-    pale[row, column] = 0.9
-    for i, j in np.ndindex(result.shape):
-        lit = (i, j) == (row, column)
-        ax.add_patch(Rectangle((x_result + j, top - i - 1), 1, 1, facecolor=GREEN, edgecolor="white", alpha=pale[i, j]))
-        ax.text(
-            x_result + j + 0.5, top - i - 0.5, f"{result[i, j]:g}", ha="center", va="center",
-            color="white" if lit else INK, fontweight="bold" if lit else "normal",
-        )  # fmt: skip
-    from_x, from_h = float(X[row] @ W_xh[:, column]), float(H[row] @ W_hh[:, column])
-    ax.text(0, -0.9, f"row {row}, column {column}:", ha="left", va="center")
-    ax.text(x_weights - 0.3, -0.9, f"{from_x:g}", ha="right", va="center", color=BLUE, fontweight="bold")
-    ax.text(x_weights, -0.9, "from X   +", ha="left", va="center")
-    ax.text(x_weights + 3.6, -0.9, f"{from_h:g}", ha="right", va="center", color=ORANGE, fontweight="bold")
-    ax.text(x_weights + 3.8, -0.9, f"from H   =   {from_x + from_h:g}", ha="left", va="center")
-    ax.set(xlim=(-0.2, x_result + h + 0.2), ylim=(-1.4, height + 1), aspect="equal")
+    draw_matrix(ax, X, 0, top, BLUE, lit(X, i=row))
+    draw_matrix(ax, H, d + 0.2, top, ORANGE, lit(H, i=row))
+    draw_matrix(ax, W_xh, x_weights, height, BLUE, lit(W_xh, j=column))
+    draw_matrix(ax, W_hh, x_weights, h, ORANGE, lit(W_hh, j=column))
+    draw_matrix(ax, result, x_result, top, GREEN, lit(result, row, column))
+    for x, y, label in [
+        (d / 2, top + 0.5, "$X$"),
+        (d + 0.2 + h / 2, top + 0.5, "$H$"),
+        (x_weights + h + 0.6, height - d / 2, "$W_{xh}$"),
+        (x_weights + h + 0.6, h / 2, "$W_{hh}$"),
+        (x_weights - 0.75, height / 2, "·"),
+        (x_result - 0.7, height / 2, "="),
+    ]:
+        ax.text(x, y, label, ha="center", va="center", fontsize=24 if label in "·=" else 15)
+
+    def dot(a, b):
+        return " + ".join(f"{p:g}·{q:g}" for p, q in zip(a, b, strict=True)) + f" = {a @ b:g}"
+
+    ax.text(0, -0.9, f"row {row}, column {column}:", va="center")
+    ax.text(4.2, -0.9, dot(X[row], W_xh[:, column]), va="center", color=BLUE, fontweight="bold")
+    ax.text(4.2, -1.7, dot(H[row], W_hh[:, column]), va="center", color="#9a6a00", fontweight="bold")
+    ax.text(x_result, -1.3, f"together {result[row, column]:g}", va="center", color=GREEN, fontweight="bold")
+    ax.set(xlim=(-0.2, x_result + h + 0.2), ylim=(-2.2, height + 0.3), aspect="equal")
     ax.axis("off")
 
 
@@ -133,7 +131,9 @@ def draw_shapes(ax: Axes, shapes: dict[str, tuple[int, ...]]) -> None:
         color = colors[name]
         ax.add_patch(Rectangle((x, (tallest - rows) / 2), columns, rows, facecolor=color, edgecolor=color, linewidth=2))
         symbol, index = name.split("_")
-        label = f"${symbol}_{{{index}}}$\n{' × '.join(map(str, shape))}\n= {rows * columns:,}"
+        label = f"${symbol}_{{{index}}}$\n{' × '.join(map(str, shape))}"
+        if len(shape) == 2:
+            label += f"\n= {rows * columns:,}"
         ax.text(x + columns / 2, -30, label, ha="center", va="top", fontsize=13)
         x += max(columns, 120) + gap
     ax.set(xlim=(-70, x - gap + 40), ylim=(-230, tallest + 20), aspect="equal")

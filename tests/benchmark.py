@@ -1,21 +1,30 @@
 """The speed of the course's training, measured as ratios that travel from machine to machine.
 
-    python tests/benchmark.py            speed of three models, and of six processes at once (about 4 minutes)
+    python tests/benchmark.py            speed of three models, six processes at once, the live plot (about 5 minutes)
     python tests/benchmark.py --quick    the same with fewer rounds and seconds (about 1 minute)
     python tests/benchmark.py --seeds    the classic recipe over 5 seeds as well (about 100 s for each)
+    python tests/benchmark.py --only X   one part: speed, processes, live, seeds, or notebooks (about 6 minutes)
 
 Nothing here is a test: a target that is missed is printed as such, and the exit status stays 0.
 """
 
 import argparse
+import contextlib
+import io
 import multiprocessing
 import os
 import platform
+import re
 import statistics
 import time
+from pathlib import Path
 
+import nbformat
 import torch
+from nbclient import NotebookClient
 
+from helpers.generate import generate
+from helpers.plot import LivePlot
 from helpers.rnn import RNN, TorchRNN, forward_loop, one_hot
 from helpers.text import SequentialBatches, Vocab, clean, read_book
 from helpers.train import train, train_epoch
@@ -165,10 +174,47 @@ def classic_recipe(num_seeds, max_epochs, wanted=1.1):
         print(f"  seed {seed}: {outcome}, epoch {record.epoch}, perplexity {record.perplexity:.3f}, {seconds:.0f} s")
 
 
+def share_of_live_plot(num_epochs, target=0.05):
+    """Train as notebook 07 does, and add up the time that the plot and the samples take."""
+    vocab, batches = classic_batches()
+    model = RNN(len(vocab), HIDDEN_SIZE, device="cpu")
+    start, training = time.perf_counter(), 0.0
+    with contextlib.redirect_stdout(io.StringIO()), LivePlot("a run", num_epochs) as live:
+        clock = time.perf_counter()
+        for record in train(model, batches, num_epochs, LR, MAX_NORM):
+            training += time.perf_counter() - clock
+            sample = generate("time traveller ", 50, model, vocab) if record.epoch % 20 == 0 else None
+            live.add(record, sample)
+            clock = time.perf_counter()
+    share = 1 - training / (time.perf_counter() - start)
+    print(
+        f"\nlive plot and samples, {num_epochs} epochs, h {HIDDEN_SIZE}: {share:.1%} of the time, target ≤ {target:.0%}"
+    )
+
+
+def peak_memory_mib(pid):
+    """The most memory that the process `pid` ever held, in MiB; Linux only."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) / 1024
+
+
+def measure_notebooks():
+    """Run every notebook from a fresh kernel; print its seconds and the peak memory of its kernel."""
+    print("\nnotebook                   seconds   peak memory (targets: 20 s, 07: 300 s, 1024 MiB)")
+    for path in sorted(Path(__file__).parents[1].glob("notebooks/*.ipynb")):
+        start = time.perf_counter()
+        client = NotebookClient(nbformat.read(path, 4), timeout=900, resources={"metadata": {"path": path.parent}})
+        with client.setup_kernel():
+            for index, cell in enumerate(client.nb.cells):
+                client.execute_cell(cell, index)
+            seconds, memory = time.perf_counter() - start, peak_memory_mib(client.km.provisioner.process.pid)
+        print(f"{path.name:25} {seconds:8.1f} {memory:10.0f} MiB", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description="How fast the course trains, as ratios.")
     parser.add_argument("--quick", action="store_true", help="fewer rounds, fewer seconds")
-    parser.add_argument("--only", choices=["speed", "processes", "seeds"], help="one part alone")
+    parser.add_argument("--only", choices=["speed", "processes", "live", "seeds", "notebooks"], help="one part alone")
     parser.add_argument("--rounds", type=int, help="rounds of the speed comparison (default 60, quick 12)")
     parser.add_argument("--processes", type=int, default=6, help="training processes at once (default 6)")
     parser.add_argument("--seconds", type=float, help="seconds that each process trains (default 10, quick 3)")
@@ -187,6 +233,10 @@ def main():
             speed_on_cuda(512, num_rounds)
     if options.only in (None, "processes"):
         compare_processes(options.processes, seconds)
+    if options.only in (None, "live"):
+        share_of_live_plot(20 if options.quick else 100)
+    if options.only == "notebooks":
+        measure_notebooks()
     if options.only == "seeds" or (options.seeds and options.only is None):
         classic_recipe(options.seeds or 5, options.max_epochs)
 

@@ -74,8 +74,9 @@ def test_the_concatenation_shows_the_product_and_its_two_parts(ax):
     shown = texts(ax)
     for M in (X, H, W_xh, W_hh, product):
         assert all(str(number) in shown for number in M.ravel())
-    assert str((X @ W_xh)[1, 2]) in shown and str((H @ W_hh)[1, 2]) in shown
-    assert any(text.endswith(str(product[1, 2])) and "from H" in text for text in shown)
+    for part in (X @ W_xh, H @ W_hh):
+        assert any(text.endswith(f"= {part[1, 2]}") for text in shown)
+    assert f"together {product[1, 2]}" in shown
 
 
 def test_one_hot_rows_are_drawn_as_given(ax):
