@@ -47,7 +47,7 @@ def next_char_probs(outputs: torch.Tensor, temperature: float = 1.0) -> torch.Te
     """
     if not 0 <= temperature < float("inf"):
         raise ValueError(f"temperature must be 0 (greedy) or a positive number, but it is {temperature}.")
-    outputs = outputs.detach().double().cpu().clone()
+    outputs = outputs.detach().cpu().double().clone()
     outputs[0] = -torch.inf
     if temperature == 0:
         return torch.nn.functional.one_hot(outputs.argmax(), len(outputs)).double()
