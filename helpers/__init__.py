@@ -31,5 +31,5 @@ def check_positive(name: str, value: float) -> float:
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, but it is {value!r}.")
     if not 0 < value < float("inf"):
-        raise ValueError(f"{name} must be a positive number, but it is {value}.")
+        raise ValueError(f"{name} must be a positive, finite number, but it is {value}.")
     return float(value)

@@ -1,5 +1,7 @@
 """From a prefix to its continuation."""
 
+import numbers
+
 import torch
 
 from . import check_count
@@ -13,6 +15,13 @@ def _check_fit(model, vocab: Vocab) -> None:
             f"The vocabulary has {len(vocab)} entries, but the model was made for {model.vocab_size}: "
             "use the vocabulary that the model was trained with."
         )
+
+
+def _check_temperature(temperature: float) -> None:
+    if isinstance(temperature, bool) or not isinstance(temperature, numbers.Real):
+        raise TypeError(f"temperature must be a number, but it is {temperature!r}.")
+    if not 0 <= temperature < float("inf"):
+        raise ValueError(f"temperature must be 0 (greedy) or a positive number, but it is {temperature}.")
 
 
 def check_prefix(prefix: str, vocab: Vocab) -> None:
@@ -45,8 +54,7 @@ def next_char_probs(outputs: torch.Tensor, temperature: float = 1.0) -> torch.Te
     Temperature 0 is the limit: all probability on the largest output. `<unk>`, index 0, gets none,
     because it stands for no character. Raises ValueError when the temperature is negative.
     """
-    if not 0 <= temperature < float("inf"):
-        raise ValueError(f"temperature must be 0 (greedy) or a positive number, but it is {temperature}.")
+    _check_temperature(temperature)
     outputs = outputs.detach().cpu().double().clone()
     outputs[0] = -torch.inf
     if temperature == 0:
@@ -61,6 +69,7 @@ def generate(prefix: str, num_chars: int, model, vocab: Vocab, temperature: floa
     is drawn from `next_char_probs`. The model's state before the call is not touched.
     """
     check_count("num_chars", num_chars, minimum=0)
+    _check_temperature(temperature)
     outputs, state = warm_up(prefix, model, vocab)
     generator = torch.Generator().manual_seed(seed)
     indices = []

@@ -164,7 +164,7 @@ def draw_minibatches(ax: Axes, minibatches, title: str = "") -> None:
     minibatches: X of one minibatch after another, (batch, time), each holding positions in the text.
     """
     minibatches = [np.asarray(X) for X in minibatches]
-    colors = plt.get_cmap("viridis")(np.linspace(0.1, 0.85, len(minibatches)))
+    colors = plt.get_cmap("viridis")(np.linspace(0.1, 0.65, len(minibatches)))
     for number, (X, color) in enumerate(zip(minibatches, colors, strict=True)):
         for row, positions in enumerate(X):
             ax.barh(row, len(positions), left=positions[0], color=color, edgecolor="white", linewidth=2, height=0.8)
@@ -199,7 +199,7 @@ class LivePlot:
     ):
         self.title, self.num_epochs, self.goal, self.guess, self.max_share = title, num_epochs, goal, guess, max_share
         self.records, self.samples, self.unseen = [], [], []
-        self.note = ""
+        self.note, self.finished = "", False
         self.seconds_drawing = 0.0
         self._next_draw = 0.0
         self._picture, self._texts = DisplayHandle(), DisplayHandle()
@@ -216,7 +216,7 @@ class LivePlot:
         elif kind is not None:
             self.note = "stopped by an error, see below"
         else:
-            self.note = "finished"
+            self.note, self.finished = "finished", True
         self._draw()
         return interrupted
 
@@ -229,6 +229,11 @@ class LivePlot:
             self.samples.append((record.epoch, record.perplexity, sample))
         if sample is not None or time.perf_counter() >= self._next_draw:
             self._draw()
+
+    @property
+    def perplexity(self) -> float:
+        """Of the last epoch; NaN before the first."""
+        return self.records[-1].perplexity if self.records else float("nan")
 
     def _status(self) -> str:
         if not self.records:

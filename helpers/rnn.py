@@ -27,10 +27,14 @@ def choose_device(name: str | None = None) -> torch.device:
     usable = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name is None:
         return torch.device(next(kind for kind in usable if usable[kind]))
-    if not usable.get(str(name).split(":")[0], False):
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or not usable.get(device.type, False):
         here = ", ".join(kind for kind in usable if usable[kind])
         raise ValueError(f"This machine has no device {str(name)!r}; it has: {here}.")
-    return torch.device(name)
+    return device
 
 
 def _check_indices(X: torch.Tensor, vocab_size: int) -> None:
@@ -45,7 +49,7 @@ def _check_indices(X: torch.Tensor, vocab_size: int) -> None:
         )
 
 
-def _check_state(state: State, num_tensors: int, batch_size: int, hidden_size: int) -> None:
+def _check_state(state: State, num_tensors: int, batch_size: int, hidden_size: int, dtype: torch.dtype) -> None:
     wanted = [(batch_size, hidden_size)] * num_tensors
     if not isinstance(state, tuple) or [tuple(S.shape) for S in state] != wanted:
         found = [tuple(S.shape) for S in state] if isinstance(state, tuple) else type(state).__name__
@@ -53,6 +57,8 @@ def _check_state(state: State, num_tensors: int, batch_size: int, hidden_size: i
             f"The state must be a tuple of shapes {wanted}, but it is {found}: "
             f"start from model.initial_state({batch_size})."
         )
+    if any(S.dtype != dtype for S in state):
+        raise ValueError(f"The state must be {dtype}, but it is {state[0].dtype}: start from model.initial_state.")
 
 
 def one_hot(X: torch.Tensor, vocab_size: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -200,7 +206,7 @@ class RNN:
     def forward(self, X: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
         """X: (batch, time) indices. Returns outputs (time, batch, vocab), and the state after the last step."""
         _check_indices(X, self.vocab_size)
-        _check_state(state, 1, len(X), self.hidden_size)
+        _check_state(state, 1, len(X), self.hidden_size, self.dtype)
         return forward_hoisted(X.to(self.device), state, self.params)
 
     __call__ = forward
@@ -228,7 +234,7 @@ class TorchRNN:
         self.kind, self.vocab_size, self.hidden_size = kind, vocab_size, hidden_size
         self.device, self.dtype = choose_device(device), dtype
         with torch.random.fork_rng(devices=[]):  # torch.nn draws from the global generator: leave it as it was
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)
             self.layer = TORCH_LAYERS[kind](vocab_size, hidden_size).to(self.device, dtype)
             self.output = nn.Linear(hidden_size, vocab_size).to(self.device, dtype)
 
@@ -236,13 +242,13 @@ class TorchRNN:
         return [*self.layer.parameters(), *self.output.parameters()]
 
     def initial_state(self, batch_size: int) -> State:
-        num_tensors = 2 if self.kind == "LSTM" else 1
-        return init_state(batch_size, self.hidden_size, self.device, self.dtype) * num_tensors
+        (H,) = init_state(batch_size, self.hidden_size, self.device, self.dtype)
+        return (H, H.clone()) if self.kind == "LSTM" else (H,)
 
     def forward(self, X: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
         """X: (batch, time) indices. Returns outputs (time, batch, vocab), and the state after the last step."""
         inputs = one_hot(X, self.vocab_size, self.dtype).to(self.device)
-        _check_state(state, 2 if self.kind == "LSTM" else 1, len(X), self.hidden_size)
+        _check_state(state, 2 if self.kind == "LSTM" else 1, len(X), self.hidden_size, self.dtype)
         layered = tuple(S[None] for S in state)  # torch.nn counts layers first: (1, batch, hidden)
         hidden, new = self.layer(inputs, layered if self.kind == "LSTM" else layered[0])
         new = new if self.kind == "LSTM" else (new,)

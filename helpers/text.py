@@ -96,7 +96,8 @@ class Vocab:
         """The text of `indices`, a flat tensor or list of ints; raises ValueError when one is out of range."""
         indices = [int(i) for i in indices]
         if indices and not 0 <= min(indices) <= max(indices) < len(self):
-            raise ValueError(f"Indices must lie between 0 and {len(self) - 1}, the size of this vocabulary less one.")
+            wrong = next(i for i in indices if not 0 <= i < len(self))
+            raise ValueError(f"The index {wrong} is not in this vocabulary: its indices are 0 to {len(self) - 1}.")
         return "".join(self.tokens[i] for i in indices)
 
 

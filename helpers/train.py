@@ -52,7 +52,12 @@ def sgd_step(params: Iterable[torch.Tensor], lr: float) -> None:
     """Move every parameter against its gradient by `lr` times the gradient, in place."""
     with torch.no_grad():
         for p in params:
-            p.sub_(p.grad, alpha=lr)
+            if p.grad is not None:  # a tensor that took no part stays where it is
+                p.sub_(p.grad, alpha=lr)
+
+
+def _perplexity(mean_loss: float) -> float:
+    return math.exp(mean_loss) if mean_loss < 700 else math.inf  # exp(710) is no float any more
 
 
 def train_epoch(model, batches, lr: float, max_norm: float | None = 1.0) -> tuple[float, float, int]:
@@ -85,8 +90,7 @@ def train_epoch(model, batches, lr: float, max_norm: float | None = 1.0) -> tupl
         num_batches += 1
     if not num_batches:
         raise ValueError("There was no minibatch to train on.")
-    mean = total_loss / num_tokens
-    return math.exp(mean) if mean < 700 else math.inf, total_norm / num_batches, num_tokens
+    return _perplexity(total_loss / num_tokens), total_norm / num_batches, num_tokens
 
 
 def train(model, batches, num_epochs: int, lr: float, max_norm: float | None = 1.0) -> Iterator[Record]:
@@ -94,7 +98,7 @@ def train(model, batches, num_epochs: int, lr: float, max_norm: float | None = 1
 
     `batches` says itself whether the state carries over (`carries_state`). Works for any model with
     `parameters`, `initial_state` and `forward`. Wrong settings raise at once, before the first epoch.
-    Raises TrainingDiverged when the loss is no longer finite; the records already given stay true.
+    Raises TrainingDiverged when the loss or the perplexity is no longer finite; the records already given stay true.
     """
     check_count("num_epochs", num_epochs, minimum=0)
     check_positive("lr", lr)
@@ -105,11 +109,22 @@ def train(model, batches, num_epochs: int, lr: float, max_norm: float | None = 1
         )
     if max_norm is not None:
         check_positive("max_norm", max_norm)
+    corpus = getattr(batches, "corpus", None)
+    if corpus is not None and int(corpus.max()) >= model.vocab_size:
+        raise ValueError(
+            f"The text has the index {int(corpus.max())}, but the model knows {model.vocab_size} characters: "
+            "use the vocabulary that the model was made for."
+        )
 
     def epochs() -> Iterator[Record]:
         for epoch in range(1, num_epochs + 1):
             start = time.perf_counter()
             perplexity, grad_norm, num_tokens = train_epoch(model, batches, lr, max_norm)
+            if math.isinf(perplexity):
+                raise TrainingDiverged(
+                    f"Training stopped in epoch {epoch}: the perplexity is too large to be written. "
+                    f"lr = {lr:g} is too large here: try a tenth of it, or clip the gradients."
+                )
             yield Record(epoch, perplexity, grad_norm, num_tokens / (time.perf_counter() - start))
 
     return epochs()
@@ -130,5 +145,4 @@ def evaluate(model, corpus: torch.Tensor, num_steps: int = 500) -> float:
             X = corpus[None, start : start + Y.shape[1]]
             outputs, state = model(X, state)
             total_loss += mean_loss(outputs, Y).item() * Y.numel()
-    mean = total_loss / (len(corpus) - 1)
-    return math.exp(mean) if mean < 700 else math.inf
+    return _perplexity(total_loss / (len(corpus) - 1))

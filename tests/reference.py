@@ -23,6 +23,25 @@ def make_model(kind, vocab_size, hidden_size, seed=0, scale=0.7, dtype=torch.flo
     return model
 
 
+class Spy:
+    """A model that notes every state it is given and every state it gives back."""
+
+    def __init__(self, model):
+        self.model, self.vocab_size, self.given, self.returned = model, model.vocab_size, [], []
+
+    def parameters(self):
+        return self.model.parameters()
+
+    def initial_state(self, batch_size):
+        return self.model.initial_state(batch_size)
+
+    def __call__(self, X, state):
+        outputs, new = self.model(X, state)
+        self.given.append(state)
+        self.returned.append(new)
+        return outputs, new
+
+
 def copies(model):
     """The values of a model's weights now, untouched by what comes later."""
     return [p.detach().clone() for p in model.parameters()]

@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import KINDS, all_equal, copies, largest_difference, make_model, numpy_rnn
+from reference import KINDS, Spy, all_equal, copies, largest_difference, make_model, numpy_rnn
 
 from helpers.generate import check_prefix, generate, next_char_probs, warm_up
 from helpers.rnn import RNN
@@ -189,9 +189,12 @@ def test_the_text_begins_with_the_prefix_and_has_the_length_asked_for(kind, pref
 def test_generating_leaves_the_model_as_it_was(kind, temperature):
     model = model_of(kind)
     before = copies(model)
-    first = generate("abc", 20, model, VOCAB, temperature)
+    spy = Spy(model)
+    first = generate("abc", 20, spy, VOCAB, temperature)
     assert all_equal(model.parameters(), before)
     assert all(p.grad is None for p in model.parameters())
+    # Nothing is kept for a backward pass, which a long text would pay for with memory.
+    assert len(spy.returned) >= 20 and not any(S.requires_grad for state in spy.returned for S in state)
     assert generate("abc", 20, model, VOCAB, temperature) == first
 
 
@@ -257,3 +260,12 @@ def test_a_vocabulary_of_another_size_is_refused_with_both_sizes(kind):
             with pytest.raises(ValueError) as error:
                 call("abc", model, Vocab(alphabet))
             assert entries in str(error.value) and "9" in str(error.value)
+
+
+def test_a_wrong_temperature_is_named_even_when_nothing_is_drawn():
+    vocab = Vocab("ab")
+    model = RNN(len(vocab), 3, device="cpu")
+    with pytest.raises(ValueError, match="-1"):
+        generate("a", 0, model, vocab, temperature=-1)
+    with pytest.raises(TypeError, match="warm"):
+        generate("a", 5, model, vocab, temperature="warm")

@@ -425,3 +425,20 @@ def test_an_unknown_kind_of_layer_is_named(kind):
         TorchRNN(kind, 5, 4)
     assert repr(kind) in str(error.value)
     assert all(known in str(error.value) for known in ("RNN", "GRU", "LSTM"))
+
+
+def test_a_state_of_another_dtype_is_refused():
+    model = RNN(5, 4, device="cpu")
+    with pytest.raises(ValueError, match="float64"):
+        model(torch.zeros(2, 3, dtype=torch.long), init_state(2, 4, dtype=torch.float64))
+
+
+def test_the_two_tensors_of_an_lstm_state_are_independent():
+    H, C = TorchRNN("LSTM", 5, 4, device="cpu").initial_state(2)
+    H += 1
+    assert not C.any()
+
+
+def test_a_device_name_that_is_none_is_refused():
+    with pytest.raises(ValueError, match="cpu:foo"):
+        choose_device("cpu:foo")

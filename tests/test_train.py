@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reference import (
     KINDS,
+    Spy,
     all_equal,
     as_ours,
     copies,
@@ -62,27 +63,8 @@ def flat_gradient(params):
     return np.concatenate([p.grad.numpy().ravel() for p in params])
 
 
-class Spy:
-    """A model that notes every state it is given and every state it gives back."""
-
-    def __init__(self, model):
-        self.model, self.given, self.returned = model, [], []
-
-    def parameters(self):
-        return self.model.parameters()
-
-    def initial_state(self, batch_size):
-        return self.model.initial_state(batch_size)
-
-    def __call__(self, X, state):
-        outputs, new = self.model(X, state)
-        self.given.append(state)
-        self.returned.append(new)
-        return outputs, new
-
-
 class Poisoned(Spy):
-    """A model that goes wrong at its n-th minibatch: in the loss, or in the gradient alone."""
+    """A model that goes wrong at its n-th minibatch: in the loss and the gradient, or in one of them alone."""
 
     def __init__(self, model, n, where):
         super().__init__(model)
@@ -90,10 +72,14 @@ class Poisoned(Spy):
 
     def __call__(self, X, state):
         outputs, new = super().__call__(X, state)
-        if len(self.given) == self.n and self.where == "loss":
+        if len(self.given) == self.n and self.where == "both":
             outputs = outputs * torch.nan
-        elif len(self.given) == self.n:
+        elif len(self.given) == self.n and self.where == "gradient":
             outputs.register_hook(lambda gradient: gradient * torch.inf)
+        elif len(self.given) == self.n and self.where == "loss":
+            far = torch.full_like(outputs, -1e308)  # the loss overflows; its gradient, a probability less 1, does not
+            far[..., 0] = 1e308
+            outputs = outputs + far
         return outputs, new
 
 
@@ -245,9 +231,12 @@ def test_a_model_of_zeros_has_as_many_ways_as_characters(kind, V, length, seed):
 def test_evaluating_leaves_the_model_as_it_was(kind):
     model = make_model(kind, 6, 5)
     before = copies(model)
-    evaluate(model, random_text(50, 6))
+    spy = Spy(model)
+    evaluate(spy, random_text(50, 6), num_steps=10)
     assert all_equal(model.parameters(), before)
     assert all(p.grad is None for p in model.parameters())
+    # Nothing is kept for a backward pass: on a whole book that would fill the memory.
+    assert len(spy.returned) == 5 and not any(S.requires_grad for state in spy.returned for S in state)
 
 
 def test_a_loss_too_large_for_a_perplexity_counts_as_infinite():
@@ -433,7 +422,7 @@ def test_the_speed_is_the_tokens_read_over_the_seconds_taken(monkeypatch):
 
 
 @ALL_KINDS
-@pytest.mark.parametrize("where", ["loss", "gradient"])
+@pytest.mark.parametrize("where", ["both", "loss", "gradient"])
 def test_a_loss_or_gradient_that_is_not_finite_stops_training_before_the_step(kind, where):
     corpus = random_text(200, 6)
     model, twin = make_model(kind, 6, 4), make_model(kind, 6, 4)
@@ -501,6 +490,13 @@ def test_a_wrong_number_of_epochs_is_named_before_the_first_epoch(value, error):
     assert "num_epochs" in str(raised.value) and str(value) in str(raised.value)
 
 
+def test_minibatches_that_do_not_say_whether_the_state_carries_over_are_refused_before_the_first_epoch():
+    model, batches, _ = small_training("scratch")
+    with pytest.raises(TypeError) as error:
+        train(model, list(batches), 3, lr=1.0)
+    assert "carries_state" in str(error.value)
+
+
 # The machine
 
 
@@ -527,3 +523,31 @@ def test_the_course_uses_one_thread_unless_the_environment_says_otherwise(variab
     code = "import helpers, torch; print(torch.get_num_threads())"
     run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert int(run.stdout) == threads
+
+
+def test_a_rate_far_too_large_stops_instead_of_giving_infinite_records():
+    model = RNN(6, 8, seed=0, device="cpu")
+    batches = SequentialBatches(torch.randint(6, (300,), generator=torch.Generator().manual_seed(0)), 4, 5)
+    records = []
+    with pytest.raises(TrainingDiverged, match="lr = 100000"):
+        for record in train(model, batches, 200, lr=1e5, max_norm=None):
+            records.append(record)
+    assert all(math.isfinite(record.perplexity) for record in records)
+    assert all(p.isfinite().all() for p in model.parameters())
+
+
+def test_a_text_with_characters_unknown_to_the_model_is_refused_before_the_first_step():
+    model = RNN(6, 8, seed=0, device="cpu")
+    before = [p.detach().clone() for p in model.parameters()]
+    corpus = torch.zeros(300, dtype=torch.long)
+    corpus[-1] = 6  # only the very last character is not in the model's vocabulary
+    with pytest.raises(ValueError, match=r"index 6.* 6 characters"):
+        train(model, SequentialBatches(corpus, 4, 5), 1, lr=0.1)
+    assert all(torch.equal(p, q) for p, q in zip(model.parameters(), before, strict=True))
+
+
+def test_a_tensor_without_gradient_stays_where_it_is():
+    moved, still = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+    moved.grad = torch.ones(2)
+    sgd_step([moved, still], 0.5)
+    assert moved.tolist() == [0.5, 0.5] and still.tolist() == [1.0, 1.0]
