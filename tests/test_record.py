@@ -1,6 +1,8 @@
 """The recorded run is the run that training makes today, and damage to its file is noticed."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -33,3 +35,11 @@ def test_a_missing_or_damaged_recording_is_named(tmp_path):
         path.write_text(damaged, encoding="utf-8")
         with pytest.raises(ValueError, match=r"run\.json"):
             record.load_recording(path)
+
+
+def test_the_readme_shows_samples_of_the_recorded_run():
+    samples = record.load_recording()["samples"]
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^epoch +(\d+)   (.*)$", readme, flags=re.M)
+    assert len(shown) >= 3
+    assert all(samples[epoch].rstrip() == sample for epoch, sample in shown)
