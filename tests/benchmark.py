@@ -16,6 +16,7 @@ import os
 import platform
 import re
 import statistics
+import subprocess
 import time
 from pathlib import Path
 
@@ -204,7 +205,7 @@ def measure_notebooks():
     for path in sorted(Path(__file__).parents[1].glob("notebooks/*.ipynb")):
         start = time.perf_counter()
         client = NotebookClient(nbformat.read(path, 4), timeout=900, resources={"metadata": {"path": path.parent}})
-        with client.setup_kernel():
+        with client.setup_kernel(stderr=subprocess.DEVNULL):  # a warning about TCP for each
             for index, cell in enumerate(client.nb.cells):
                 client.execute_cell(cell, index)
             seconds, memory = time.perf_counter() - start, peak_memory_mib(client.km.provisioner.process.pid)
