@@ -317,3 +317,197 @@ def draw_map(ax: Axes) -> None:
     ax.text(7.7, -0.9, "notebooks 06, 07: the error goes back, and the weights learn", ha="center", va="top", color=RED)
     ax.set(xlim=(-0.1, 10.9), ylim=(-1.5, 2.4), aspect="equal")
     ax.axis("off")
+
+
+def draw_cut(ax: Axes, joined, weights, cut: int, row: int = 0, column: int = 0) -> tuple[float, float]:
+    """Draw joined · weights as the sum of two products, cut after column `cut` of `joined`; return the lit two terms.
+
+    joined: (batch, n), weights: (n, hidden), 0 ≤ cut ≤ n. Lit: one `row`, one `column`, and what they give.
+    """
+    joined, weights = np.asarray(joined), np.asarray(weights)
+    (batch, n), hidden = joined.shape, weights.shape[1]
+    left, right = joined[:, :cut] @ weights[:cut], joined[:, cut:] @ weights[cut:]
+    top, gap = (n + batch) / 2, 1.5
+    x_weights = n + gap
+    x_left = x_weights + hidden + gap
+    x_right, x_sum = x_left + hidden + gap, x_left + 2 * (hidden + gap)
+
+    def lit(M, i=None, j=None):
+        mask = np.zeros(M.shape, dtype=bool)
+        mask[slice(None) if i is None else i, slice(None) if j is None else j] = True
+        return mask
+
+    for part, color in ((slice(0, cut), BLUE), (slice(cut, n), ORANGE)):
+        shift = part.start
+        draw_matrix(ax, joined[:, part], shift, top, color, lit(joined[:, part], i=row))
+        draw_matrix(ax, weights[part], x_weights, n - shift, color, lit(weights[part], j=column))
+    for M, x, color in ((left, x_left, BLUE), (right, x_right, ORANGE), (left + right, x_sum, GREEN)):
+        draw_matrix(ax, M, x, top, color, lit(M, row, column))
+    for x, sign in ((x_weights, "·"), (x_left, "="), (x_right, "+"), (x_sum, "=")):
+        ax.text(x - gap / 2, n / 2, sign, ha="center", va="center", fontsize=22)
+    ax.plot([cut, cut], [top - batch - 0.5, top + 0.5], color=INK, linestyle="--", linewidth=2)
+    ax.plot([x_weights - 0.4, x_weights + hidden + 0.4], [n - cut, n - cut], color=INK, linestyle="--", linewidth=2)
+    for x, width, name in (
+        (0, n, "[X, H]"),
+        (x_left, hidden, "blue part"),
+        (x_right, hidden, "orange part"),
+        (x_sum, hidden, "together"),
+    ):
+        ax.text(x + width / 2, top + 0.9, name, ha="center", va="center")
+    ax.set(xlim=(-0.3, x_sum + hidden + 0.3), ylim=(-0.4, n + 0.4), aspect="equal")
+    ax.axis("off")
+    return left[row, column].item(), right[row, column].item()
+
+
+def draw_start(figure: Figure, hidden, sigmas, losses, sigma: float, vocab_size: int) -> None:
+    """Draw the values of the hidden units after the last step, and the first loss at `sigma` among all `sigmas`."""
+    left, right = figure.subplots(1, 2, gridspec_kw={"left": 0.08, "right": 0.98, "bottom": 0.18, "wspace": 0.25})
+    hidden = np.asarray(hidden).ravel()
+    left.hist(hidden, bins=41, range=(-1, 1), color=BLUE, weights=np.full(len(hidden), 100 / len(hidden)))
+    left.set(xlabel="value of a hidden unit", ylabel="units, %", ylim=(0, 102), title=f"spread {hidden.std():.2g}")
+    right.loglog(sigmas, losses, color=GREY, marker=".")
+    right.plot([sigma], [losses[list(sigmas).index(sigma)]], marker="o", markersize=13, color=ORANGE)
+    right.axhline(np.log(vocab_size), color=INK, linestyle="--", linewidth=1.5)
+    right.text(sigmas[-1], np.log(vocab_size) * 0.94, "blind guess", ha="right", va="top")
+    right.set_yticks([3, 10, 30, 100], ["3", "10", "30", "100"])
+    right.minorticks_off()
+    right.set(xlabel="sigma of the initial weights", ylim=(2, 120), title="first loss")
+
+
+def draw_step(figure: Figure, hidden, text: str, probs, tokens, step: int) -> None:
+    """Draw the network after `step` characters: what it has read, its state, and the most probable next characters.
+
+    hidden: (time, units), of all of `text`; probs: (vocab,), after the step. The steps to come stay blank.
+    """
+    hidden = np.asarray(hidden)
+    left, right = figure.subplots(
+        1, 2, gridspec_kw={"left": 0.07, "right": 0.99, "bottom": 0.1, "wspace": 0.14, "width_ratios": [3, 2]}
+    )
+    shown = np.where(np.arange(len(text))[:, None] < step, hidden, np.nan)
+    left.imshow(shown.T, cmap="PuOr_r", vmin=-1, vmax=1, aspect="auto", interpolation="nearest")
+    left.set_xticks(range(len(text)), name_characters(text))
+    for t, label in enumerate(left.get_xticklabels()):
+        label.set(color=INK if t < step else GREY, fontweight="bold" if t == step - 1 else "normal")
+    left.add_patch(Rectangle((step - 1.5, -0.5), 1, hidden.shape[1], fill=False, edgecolor=INK, linewidth=3))
+    left.tick_params(length=0)
+    left.set(ylabel="hidden unit", title=f"state after step {step}")
+    draw_next_chars(right, probs, tokens, title="next character", top=10, color=GREEN)
+
+
+def draw_warm_up(ax: Axes, with_prefix, last_only, tokens, prefix: str, top: int = 12) -> None:
+    """Draw the probabilities of the next character after the whole prefix, and after its last character alone.
+
+    with_prefix, last_only: (vocab,). Shown are the characters that are most probable in either.
+    """
+    with_prefix, last_only = np.asarray(with_prefix), np.asarray(last_only)
+    order = np.argsort(-np.maximum(with_prefix, last_only), kind="stable")[:top]
+    order = order[np.argsort(-with_prefix[order], kind="stable")]
+    places = np.arange(len(order))
+    short = prefix if len(prefix) <= 30 else f"…{prefix[-30:]}"
+    ax.bar(places - 0.2, with_prefix[order], width=0.4, color=BLUE, label=f"after reading “{short}”")
+    ax.bar(places + 0.2, last_only[order], width=0.4, color=ORANGE, label=f"after “{prefix[-1]}” alone")
+    ax.set_xticks(places, name_characters(tokens[i] for i in order))
+    ax.set(ylim=(0, 1), ylabel="probability")
+    ax.legend(loc="upper right")
+
+
+def draw_norms(ax: Axes, lengths, of_weights, of_memory, length: int, max_norm: float) -> None:
+    """Draw norms of gradients against the sequence length: of all weights, the same clipped, and of the first state."""
+    of_weights, of_memory = np.asarray(of_weights), np.asarray(of_memory)
+    here = list(lengths).index(length)
+    clipped = np.minimum(of_weights, max_norm)
+    ax.loglog(lengths, of_weights, color=RED, linestyle="--", label="all weights, before clipping")
+    ax.plot(lengths, clipped, color=BLUE, linewidth=4, label="all weights, clipped")
+    ax.plot(lengths, of_memory, color=ORANGE, label="the state at the start")
+    for values, color in ((of_weights, RED), (clipped, BLUE), (of_memory, ORANGE)):
+        ax.plot([length], [values[here]], marker="o", markersize=12, color=color)
+    ax.axhline(max_norm, color=GREY, linestyle=":", linewidth=1.5)
+    ax.text(lengths[0], max_norm * 1.5, f"θ = {max_norm:g}", color=INK)
+    ax.set_xticks(lengths, [str(n) for n in lengths])
+    ax.minorticks_off()
+    ax.set(xlabel="time steps", ylabel="norm of the gradient", ylim=(1e-12, 1e8))
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+
+
+def draw_reading(ax: Axes, minibatches, chosen: int, carries_state: bool, length: int) -> None:
+    """Draw where each row of each minibatch reads, the `chosen` one in full colour, and where its state comes from.
+
+    minibatches: X of one minibatch after another, (batch, time), each holding positions below `length`.
+    """
+    draw_minibatches(ax, minibatches)
+    boxes, labels = list(ax.patches), list(ax.texts)
+    rows = len(minibatches[0])
+    for place, (box, label) in enumerate(zip(boxes, labels, strict=True)):
+        if place // rows != chosen:
+            box.set_alpha(0.25)
+            label.set_color(INK)
+    carried = carries_state and chosen > 0
+    badge = {"boxstyle": "circle", "facecolor": GREEN if carried else RED, "edgecolor": "white"}
+    for row, positions in enumerate(minibatches[chosen]):
+        state = "H" if carried else "0"
+        ax.text(int(positions[0]), row, state, ha="center", va="center", color="white", fontweight="bold", bbox=badge)
+    ax.set(xlim=(-1.5, length), ylim=(rows - 0.4, -0.6))
+
+
+def draw_runs(
+    ax: Axes,
+    runs,
+    epoch: int | None = None,
+    log: bool = True,
+    training: bool = True,
+    unseen: bool = True,
+    ladder: dict[str, float] | None = None,
+    num_epochs: int = 100,
+) -> None:
+    """Draw perplexity against the epoch for several runs, with a mark at `epoch` on the first one.
+
+    runs: (label, colour, perplexity for each epoch, perplexity on unseen text by epoch), the first one thickest.
+    ladder: name and perplexity of what to compare with, as horizontal lines. What leaves the picture ends at its edge.
+    The axis has room for `num_epochs` at least.
+    """
+    low, high = (0.93, 400) if log else (0, 32)
+    for number, (label, color, perplexity, by_epoch) in enumerate(runs):
+        width = 3 if number == 0 else 2
+        # a diverged run is drawn up to the edge: what lies far beyond would slow the drawing down
+        curve = np.clip(np.asarray(perplexity, dtype=float), None, 10 * high)
+        look_at = np.asarray(list(by_epoch), dtype=float)
+        values = np.clip(np.asarray(list(by_epoch.values()), dtype=float), None, 10 * high)
+        on_top = 5 if number == 0 else 2
+        ax.plot([], [], color=color, linewidth=width, label=label)
+        if training:
+            ax.plot(np.arange(1, len(curve) + 1), curve, color=color, linewidth=width, zorder=on_top)
+        if unseen:
+            dots = (0, (1.5, 1.2))
+            ax.plot(look_at, values, color=color, linewidth=width - 0.5, linestyle=dots, zorder=on_top)
+        if number == 0 and epoch is not None:
+            if training and epoch <= len(curve):
+                ax.plot(
+                    [epoch], [min(curve[epoch - 1], high)], "o", markersize=11, color=color, clip_on=False, zorder=6
+                )
+            if unseen and epoch in by_epoch:
+                seen = [min(by_epoch[epoch], high)]
+                ring = {"markersize": 11, "markeredgewidth": 2.5, "markerfacecolor": "white"}
+                ax.plot([epoch], seen, "o", color=color, clip_on=False, zorder=6, **ring)
+    last = max([num_epochs, *(len(run[2]) for run in runs)])
+    for name, value in (ladder or {}).items():
+        ax.axhline(value, color=GREY, linewidth=1, linestyle="--", zorder=1)
+        ax.text(last * 1.01, value, f"{name} {value:g}", color=INK, fontsize=11, va="bottom", ha="right")
+    if log:
+        ax.set_yscale("log")
+        ticks = [1, 2, 5, 10, 20, 50, 100, 200]
+        ax.set_yticks(ticks, [str(tick) for tick in ticks])
+        ax.minorticks_off()
+    ax.set(xlim=(0, last * 1.02), ylim=(low, high), xlabel="epoch", ylabel="perplexity")
+    if runs:
+        ax.legend(loc="upper left", bbox_to_anchor=(1, 1.02), fontsize=12, handlelength=1.5)
+
+
+def draw_grad_norms(ax: Axes, curves) -> None:
+    """Draw norms of gradients against the epoch; curves: (colour, norm for each epoch)."""
+    for color, norms in curves:
+        ax.plot(np.arange(1, len(norms) + 1), np.clip(norms, 1e-3, 1e3), color=color, linewidth=2)
+    ax.set_yscale("log")
+    ax.set_yticks([0.01, 0.1, 1, 10, 100], ["0.01", "0.1", "1", "10", "100"])
+    ax.minorticks_off()
+    ax.axhline(1, color=GREY, linewidth=1, linestyle="--", zorder=1)
+    ax.set(ylim=(0.008, 120), xlabel="epoch", ylabel="norm")
