@@ -125,8 +125,7 @@ def record_run(settings: Settings, report=lambda record: None) -> Run:
             if record.epoch % 10 == 0 or record.epoch in SAMPLE_EPOCHS:
                 run.unseen[record.epoch] = _rounded(evaluate(model, unseen))
             if record.epoch in SAMPLE_EPOCHS:
-                run.samples[record.epoch] = generate(LADDER_FILE = "ladder.json"
-PREFIX, SAMPLE_CHARS, model, vocab)
+                run.samples[record.epoch] = generate(PREFIX, SAMPLE_CHARS, model, vocab)
             report(record)
     except TrainingDiverged as error:
         run.stopped = str(error)
@@ -167,9 +166,7 @@ def load_run(settings: Settings = CLASSIC, folder: Path = FOLDER) -> Run:
     try:
         return _read_run(path)
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise ValueError(
-            f"The recorded run {path} is damaged. Delete it and run: python -m helpers.record"
-        ) from None
+        raise ValueError(f"The recorded run {path} is damaged. Delete it and run: python -m helpers.record") from None
 
 
 def load_runs(folder: Path = FOLDER) -> tuple[dict[Settings, Run], list[str]]:
@@ -304,7 +301,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where the files go (default: %(default)s)")
     parser.add_argument("--processes", type=int, default=1, help="runs at a time, one thread each (default: 1)")
     parser.add_argument("--only", default="", help="only runs whose name contains this, such as h32 or lr0.1_")
-    parser.add_argument("--ladder", action="store_true", help="the networks of notebook 08's ladder (10 minutes) instead")
+    parser.add_argument("--ladder", action="store_true", help="the networks of the ladder (10 minutes) instead")
     options = parser.parse_args(arguments)
     if options.ladder:
         _write(options.folder / LADDER_FILE, json.dumps(record_ladder(), indent=1) + "\n")

@@ -12,7 +12,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import ipywidgets as w
@@ -178,7 +178,7 @@ def explore_start(X: torch.Tensor, Y: torch.Tensor, vocab_size: int) -> Answerin
     sigmas = [round(10 ** (k / 4), 4) for k in range(-12, 2)]
     sizes = (32, 128, 512)
 
-    @lru_cache(maxsize=None)
+    @cache
     def first(sigma: float, hidden_size: int) -> tuple[np.ndarray, float]:
         params = init_params(vocab_size, hidden_size, sigma)
         with torch.no_grad():
@@ -289,7 +289,7 @@ def explore_gradient(X: torch.Tensor, Y: torch.Tensor, vocab_size: int, hidden_s
     radii = [0.3, 0.5, 0.7, 0.9, 1.0, 1.1, 1.3, 1.5, 2.0, 2.5]
     thresholds = [0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0]
 
-    @lru_cache(maxsize=None)
+    @cache
     def norms(radius: float) -> tuple[list[float], list[float]]:
         params = init_params(vocab_size, hidden_size, dtype=torch.float64)
         with torch.no_grad():
@@ -395,10 +395,11 @@ def how_it_ends(run: Run) -> str:
         return f"It diverged: {run.stopped}"
     if bad and last > 27:
         return f"It diverged: above 100 in epoch {bad}, and {last:.3g} at the end, where a blind guess has 27."
+    jump = f"a jump above 100 in epoch {bad} and " if bad else ""
     end = f"It ends at {last:.3g} on its training text"
     if run.unseen:
         end += f" and {run.unseen[max(run.unseen)]:.3g} on unseen text"
-    return f"{end}, after {bad and f'a jump above 100 in epoch {bad} and ' or ''}a best of {min(run.perplexity):.3g}."
+    return f"{end}, after {jump}a best of {min(run.perplexity):.3g}."
 
 
 class Explorer(AnsweringFigure):
@@ -567,9 +568,11 @@ class LivePanel(w.VBox):
             "num_epochs": choice("epochs", (20, 50, 100, 200, 500), settings.num_epochs, "140px"),
         }
         self.buttons = {}
-        for name in ("start", "pause", "resume", "stop", "reset") + (("pin",) if explorer else ()):
-            self.buttons[name] = w.Button(description=name.capitalize(), layout={"width": "90px"})
-            self.buttons[name].on_click(lambda button, act=getattr(self, name): act())
+        acts = [self.start, self.pause, self.resume, self.stop, self.reset, *([self.pin] if explorer else [])]
+        for act in acts:
+            button = w.Button(description=act.__name__.capitalize(), layout={"width": "90px"})
+            button.on_click(lambda button, act=act: act())
+            self.buttons[act.__name__] = button
         self.picture = w.Image(format="png", layout=w.Layout(width="100%", max_width="1000px"))
         self.status, self.sample = w.HTML(), w.HTML()
         wrap = w.Layout(flex_flow="row wrap", align_items="center")
