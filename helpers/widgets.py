@@ -195,7 +195,7 @@ def explore_start(X: torch.Tensor, Y: torch.Tensor, vocab_size: int) -> Answerin
         plot.draw_start(figure, hidden, sigmas, losses, sigma, vocab_size)
         saturated = float(np.mean(np.abs(hidden) > 0.99))
         return (
-            f"sigma {sigma:g}, {hidden_size} units: the spread of the hidden state after {X.shape[1]} steps is "
+            f"sigma {sigma:.3g}, {hidden_size} units: the spread of the hidden state after {X.shape[1]} steps is "
             f"{hidden.std():.2g}; {saturated:.0%} of the units are saturated (beyond ±0.99). "
             f"First loss {loss:.2f}, a blind guess {math.log(vocab_size):.2f}."
         )
