@@ -189,8 +189,8 @@ class Widget:
 
     def answer_seconds(self) -> float:
         """Seconds from the last key pressed to the first new picture after it."""
-        found = "() => { const t = window.drawn.find(t => t > window.pressed.at(-1)); return t && t - window.pressed.at(-1) }"
-        self.wait_until(lambda: self.page.evaluate(found) is not None, "a new picture")
+        found = "() => (window.drawn.find(t => t > window.pressed.at(-1)) ?? -1) - window.pressed.at(-1)"
+        self.wait_until(lambda: self.page.evaluate(found) > 0, "a new picture")
         return self.page.evaluate(found) / 1000
 
     def shot(self, name: str) -> None:
