@@ -145,7 +145,7 @@ def save_run(run: Run, folder: Path = FOLDER) -> Path:
     return path
 
 
-def _read_run(path: Path) -> Run:
+def _read_run(path: Path, settings: Settings) -> Run:
     content = json.loads(path.read_text(encoding="utf-8"))
     run = Run(**{**content, "settings": Settings(**content["settings"])})
     run.unseen = {int(epoch): math.inf if value is None else float(value) for epoch, value in run.unseen.items()}
@@ -153,7 +153,7 @@ def _read_run(path: Path) -> Run:
     run.perplexity, run.grad_norm = ([float(number) for number in curve] for curve in (run.perplexity, run.grad_norm))
     num_epochs = len(run.perplexity)
     whole = num_epochs == run.settings.num_epochs or (run.stopped and num_epochs < run.settings.num_epochs)
-    if not whole or len(run.grad_norm) != num_epochs or run.settings.name != path.stem:
+    if not whole or len(run.grad_norm) != num_epochs or run.settings != settings:
         raise ValueError
     if not set(run.samples) <= set(run.unseen) <= set(range(1, num_epochs + 1)):
         raise ValueError
@@ -166,7 +166,7 @@ def load_run(settings: Settings = CLASSIC, folder: Path = FOLDER) -> Run:
     if not path.is_file():
         raise FileNotFoundError(f"The recorded run {path} is missing. Run: python -m helpers.record")
     try:
-        return _read_run(path)
+        return _read_run(path, settings)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ValueError(f"The recorded run {path} is damaged. Delete it and run: python -m helpers.record") from None
 

@@ -45,6 +45,7 @@ class Exercise:
     minutes: int
     judge: Callable  # judge(answer) raises Wrong or Untouched, or returns
     meaning: str  # what a right answer means
+    in_place: bool = False  # whether the answer is meant to change its arguments
 
     def verdict(self, answer) -> str:
         """✅, ❌ or ⬜ and one or two sentences."""
@@ -59,11 +60,13 @@ class Exercise:
         return f"{RIGHT} {self.meaning}"
 
 
-def exercise(notebook: str, level: str, minutes: int, meaning: str) -> Callable[[Callable], Callable]:
+def exercise(
+    notebook: str, level: str, minutes: int, meaning: str, in_place: bool = False
+) -> Callable[[Callable], Callable]:
     """Turn judge(answer), which raises Wrong for a wrong answer, into a check that prints its verdict."""
 
     def decorate(judge: Callable) -> Callable:
-        task = Exercise(notebook, judge.__name__, level, minutes, judge, meaning)
+        task = Exercise(notebook, judge.__name__, level, minutes, judge, meaning, in_place)
         EXERCISES[f"{notebook}.{task.name}"] = task
 
         @functools.wraps(judge)

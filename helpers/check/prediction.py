@@ -1,0 +1,277 @@
+"""Checks of notebook 05."""
+
+import random
+
+import torch
+
+from ..rnn import RNN
+from .answer import compare, exercise, fresh
+
+NOTEBOOK = "05_prediction"
+
+
+@exercise(
+    NOTEBOOK,
+    "warm-up",
+    2,
+    "All that the network keeps of the first piece is the state: hand it on, and the cut leaves no trace.",
+)
+def after_two_pieces(answer) -> None:
+    """after_two_pieces(first, second, model): the outputs after a prefix that arrives in two pieces."""
+    generator = fresh()
+    cases = []
+    for size, hidden_size, first, second in ((3, 4, 2, 2), (5, 6, 4, 3), (9, 8, 3, 6)):
+        seed = int(torch.randint(2**31, (), generator=generator))
+        model = RNN(size, hidden_size, sigma=0.7, seed=seed, device="cpu", dtype=torch.float64)
+        pieces = [torch.randint(size, (1, length), generator=generator) for length in (first, second)]
+        cases.append((*pieces, model))
+
+    def right(first, second, model):
+        state = model.initial_state(1)
+        for index in [*first[0], *second[0]]:  # one character at a time
+            outputs, state = model(index.view(1, 1), state)
+        return outputs[0, 0]
+
+    def without(first, second, model):
+        return model(first, model.initial_state(1))[1]
+
+    mistakes = [
+        (
+            lambda a, b, m: right(a, b[:, :-1], m),
+            "These are the outputs one character too early: the last character of the prefix must be read, too.",
+        ),
+        (
+            lambda a, b, m: right(b[:, :0], b, m),
+            "The second piece was read from the zero state, so the network forgot the first: hand its state on.",
+        ),
+        (
+            lambda a, b, m: m(b[:, -1:], m.initial_state(1))[0][-1, 0],
+            "The last character was read from the zero state, as though nothing stood before it.",
+        ),
+        (
+            lambda a, b, m: m(b, without(a, b, m))[0][0, 0],
+            "These are the outputs after the *first* character of the second piece: time is the first axis of `outputs`.",
+        ),
+        (
+            lambda a, b, m: m(a, m.initial_state(1))[0][0, 0],
+            "These are the outputs after the very first character: time is the first axis of `outputs`.",
+        ),
+        (lambda a, b, m: right(a, b[:, :0], m), "These are the outputs after the first piece: read the second, too."),
+        (lambda a, b, m: right(b, a, m), "The pieces were read in the wrong order."),
+        (
+            lambda a, b, m: right(a, torch.cat([b, b[:, -1:]], dim=1), m),
+            "The last character was read twice: the output after it came with the first reading.",
+        ),
+    ]
+    compare(answer, right, cases, mistakes)
+
+
+@exercise(
+    NOTEBOOK,
+    "core",
+    10,
+    "A power α of the probabilities is a temperature of 1/α: α above 1 is careful, α below 1 is bold.",
+)
+def sharpen(answer) -> None:
+    """sharpen(probs, alpha): probabilities proportional to probs to the power of alpha."""
+    generator = fresh()
+    cases = [(torch.tensor([0.75, 0.25], dtype=torch.float64), 2.0)]
+    for size, alpha in ((3, 3.0), (5, 0.5), (8, 1.7)):
+        outputs = torch.randn(size, generator=generator, dtype=torch.float64)
+        cases.append((torch.softmax(outputs, dim=0), alpha))
+
+    def right(probs, alpha):
+        return torch.softmax(probs.log() / (1 / alpha), dim=0)  # by way of the temperature
+
+    mistakes = [
+        (
+            lambda p, a: p**a,
+            "The powers are right, but they do not sum to 1: divide by their sum, after raising to the power.",
+        ),
+        (
+            lambda p, a: right(p, 1 / a),
+            "The other way round: you raise to the power of 1/alpha, which makes *alpha* the temperature.",
+        ),
+        (
+            lambda p, a: p,
+            "Your result is `probs` unchanged: a factor in front of all probabilities is lost when you divide by their "
+            "sum. alpha is an exponent.",
+        ),
+        (
+            lambda p, a: torch.softmax(a * p, dim=0),
+            "You multiply the probabilities by alpha and take the softmax: it expects outputs, which are logarithms.",
+        ),
+        (
+            lambda p, a: torch.softmax(p / a, dim=0),
+            "You divide the probabilities by alpha and take the softmax: it expects outputs, which are logarithms.",
+        ),
+        (
+            lambda p, a: torch.softmax(p**a, dim=0),
+            "The powers are right, but the softmax raises e to them once more: to make them sum to 1, divide by the sum.",
+        ),
+        (lambda p, a: right(p, a).log(), "These are the logarithms of the probabilities, not the probabilities."),
+        (
+            lambda p, a: p**a / p.max() ** a,
+            "Your largest entry is 1: divide by the sum of the powers, not by the largest of them.",
+        ),
+        (lambda p, a: p * a, "alpha is an exponent here, not a factor; and probabilities sum to 1."),
+        (lambda p, a: p / a, "alpha is an exponent here, not a divisor; and probabilities sum to 1."),
+    ]
+    compare(answer, right, cases, mistakes)
+
+
+def _circle(written: str, lengths=None) -> int:
+    """The first of `lengths` that the text's last half repeats with; 0 when there is none."""
+    half = len(written) // 2
+    start = len(written) - half
+    for p in lengths or range(1, start + 1):
+        if all(written[i] == written[i - p] for i in range(start, len(written))):
+            return p
+    return 0
+
+
+def _from_the_start(written: str) -> int:
+    return next((p for p in range(1, len(written) // 2 + 1) if written[p:] == written[:-p]), 0)
+
+
+def _last_two(written: str) -> int:
+    return next((p for p in range(1, len(written) // 2 + 1) if written[-p:] == written[-2 * p : -p]), 0)
+
+
+def _last_character(written: str) -> int:
+    place = written.rfind(written[-1], 0, len(written) - 1)
+    return len(written) - 1 - place if place >= 0 else 0
+
+
+@exercise(
+    NOTEBOOK,
+    "core",
+    10,
+    "No chance, no way out: where the state comes back, the text comes back, and argmax goes round for ever.",
+)
+def circle_length(answer) -> None:
+    """circle_length(written): after how many characters the end of a text repeats itself."""
+    rng = random.Random(fresh().initial_seed())
+
+    def letters(alphabet, count):
+        return "".join(rng.sample(alphabet, count))
+
+    a, b = letters("aeiou", 2)
+    c, d, e = letters("bcdfghlmnst", 3)
+    lead = letters("pqrvwxyz", 5)
+    cases = [
+        a + c * 5,  # c goes round at once
+        c + a + (b + d) * 3,
+        lead + (c + a + " " + d + b + " ") * 4,  # two words of two letters
+        lead[::-1] + ("s" + a + " " + b + c + c) * 5,  # the doubled letter is not the circle
+        lead + a + (d + e + a + e + " ") * 6 + d,
+        letters("abcdefghijklmnopqrstuvwxyz", 16),  # no circle
+    ]
+    mistakes = [
+        (
+            lambda w: 0,
+            "You always return 0. With p = 0 every character equals itself: begin with p = 1.",
+        ),
+        (
+            _from_the_start,
+            "You ask the whole text to go round, but a greedy text gets into its circle only after a while: look at its "
+            "last half.",
+        ),
+        (
+            _last_two,
+            "You compare only the last p characters with the p before them, so a doubled letter at the end passes for a "
+            "circle: compare all of the last half.",
+        ),
+        (
+            _last_character,
+            "You look where the last character stood before, but it may stand more than once in one circle: compare all "
+            "of the last half.",
+        ),
+        (
+            lambda w: _circle(w, range(len(w) - len(w) // 2, 0, -1)),
+            "A text that repeats after p characters repeats after 2p, too: the *smallest* p is asked.",
+        ),
+        (
+            lambda w: _circle(w, range(1, len(w) + 1)),
+            "In a text without a circle, your p grows until the index is negative, and Python counts from the end: stop "
+            "before the text's first character.",
+        ),
+        (
+            lambda w: len(set(w[len(w) - len(w) // 2 :])) if _circle(w) else 0,
+            "You count the different characters, but one may stand more than once in a circle.",
+        ),
+        (lambda w: max(_circle(w) - 1, 0), "One too small: the circle leads back to where it began."),
+        (
+            lambda w: w[len(w) - _circle(w) :] if _circle(w) else "",
+            "You return the characters of the circle: its length is asked.",
+        ),
+    ]
+    compare(answer, _circle, [(written,) for written in cases], mistakes)
+
+
+def _kept(outputs: torch.Tensor, k: int, largest: bool = True) -> torch.Tensor:
+    """Where the k largest entries of each row are."""
+    places = torch.topk(outputs, k, dim=-1, largest=largest).indices
+    return torch.zeros_like(outputs, dtype=torch.bool).scatter(-1, places, True)
+
+
+@exercise(
+    NOTEBOOK,
+    "stretch",
+    20,
+    "The long tail of improbable characters can no longer be drawn, and the k best keep their order and their ratios.",
+)
+def top_k_probs(answer) -> None:
+    """top_k_probs(outputs, k): probabilities of the k most probable characters of each row, 0 for the others."""
+    generator = fresh()
+    cases = [
+        (torch.randn(rows, size, generator=generator, dtype=torch.float64) * 1.5, k)
+        for rows, size, k in ((1, 3, 2), (2, 4, 2), (3, 4, 1), (4, 7, 3), (2, 5, 5))
+    ]
+
+    def right(outputs, k):
+        weights = outputs.exp() * _kept(outputs, k)
+        return weights / weights.sum(dim=1, keepdim=True)
+
+    def of_all_rows(outputs, k):
+        bound = outputs.flatten().topk(k).values[-1]
+        return torch.softmax(outputs.masked_fill(outputs < bound, -torch.inf), dim=1).nan_to_num()
+
+    mistakes = [
+        (
+            lambda o, k: torch.softmax(o, dim=1) * _kept(o, k),
+            "The right characters are left, but the rows no longer sum to 1: share out what you took away.",
+        ),
+        (
+            lambda o, k: torch.softmax(o * _kept(o, k), dim=1),
+            "The dropped outputs are 0 before the softmax, and e to the power of 0 is 1: those characters can still be "
+            "drawn.",
+        ),
+        (
+            lambda o, k: torch.softmax(torch.softmax(o, dim=1) * _kept(o, k), dim=1),
+            "A second softmax does more than make the rows sum to 1: it gives the dropped characters a probability again.",
+        ),
+        (
+            lambda o, k: torch.softmax(o.topk(k, dim=1).values, dim=1),
+            "You return only k probabilities for each row, in order of size, so nobody knows whose they are: the shape "
+            "must be (batch, vocab).",
+        ),
+        (
+            lambda o, k: torch.softmax(o.masked_fill(~_kept(o, k, largest=False), -torch.inf), dim=1),
+            "You keep the k smallest outputs instead of the k largest.",
+        ),
+        (
+            of_all_rows,
+            "You keep the k largest outputs of the whole minibatch: each row has its own k best.",
+        ),
+        (
+            lambda o, k: o * _kept(o, k) / (o * _kept(o, k)).sum(dim=1, keepdim=True),
+            "You divide the outputs themselves by their sum: outputs can be negative, and are no probabilities yet.",
+        ),
+        (
+            lambda o, k: right(o, k) * len(o) / len(o) if k == o.shape[1] else right(o, min(k + 1, o.shape[1])),
+            "You keep k + 1 characters in each row.",
+        ),
+        (lambda o, k: torch.softmax(o, dim=1), "Every character can still be drawn: only k of each row may."),
+    ]
+    compare(answer, right, cases, mistakes)

@@ -1,0 +1,114 @@
+"""Wrong answers to the exercises of notebook 05, each with a pattern that the check's hint must match."""
+
+import torch
+
+
+def last_character_dropped(first, second, model):
+    prefix = torch.cat([first, second], dim=1)[:, :-1]
+    return model(prefix, model.initial_state(1))[0][-1, 0]
+
+
+def state_reset(first, second, model):
+    model(first, model.initial_state(1))
+    return model(second, model.initial_state(1))[0][-1, 0]
+
+
+def reset_at_each_character(first, second, model):
+    for index in [*first[0], *second[0]]:
+        outputs, _ = model(index.view(1, 1), model.initial_state(1))
+    return outputs[-1, 0]
+
+
+def first_output(first, second, model):
+    _, state = model(first, model.initial_state(1))
+    return model(second, state)[0][0, 0]
+
+
+def whole_text_first_output(first, second, model):
+    return model(torch.cat([first, second], dim=1), model.initial_state(1))[0][0, 0]
+
+
+def time_left_out(first, second, model):
+    _, state = model(first, model.initial_state(1))
+    return model(second, state)[0]
+
+
+def two_last_pieces(written):
+    for p in range(1, len(written) // 2 + 1):
+        if written.endswith(2 * written[-p:]):
+            return p
+    return 0
+
+
+def goes_negative(written):
+    p = 1
+    while any(written[i] != written[i - p] for i in range((len(written) + 1) // 2, len(written))):
+        p += 1
+    return p
+
+
+def begins_with_zero(written):
+    half = len(written) // 2
+    for p in range(half + 1):
+        if written[half - p : len(written) - p] == written[half:]:
+            return p
+    return 0
+
+
+def not_shared_out(outputs, k):
+    probs = torch.softmax(outputs, dim=1)
+    least = probs.topk(k, dim=1).values[:, -1:]
+    return torch.where(probs >= least, probs, 0.0)
+
+
+def zeros_before_softmax(outputs, k):
+    least = outputs.topk(k, dim=1).values[:, -1:]
+    return torch.softmax(torch.where(outputs >= least, outputs, 0.0), dim=1)
+
+
+def one_bound_for_all(outputs, k):
+    least = outputs.flatten().topk(k).values[-1]
+    weights = torch.where(outputs >= least, outputs.exp(), 0.0)
+    return weights / weights.sum(dim=1, keepdim=True).clamp(min=1e-30)
+
+
+WRONG = {
+    "after_two_pieces": [
+        (last_character_dropped, "one character too early"),
+        (state_reset, "forgot the first"),
+        (reset_at_each_character, "as though nothing stood before it"),
+        (first_output, r"\*first\* character of the second piece"),
+        (whole_text_first_output, "after the very first character"),
+        (lambda a, b, m: m(a, m.initial_state(1))[0][-1, 0], "read the second, too"),
+        (lambda a, b, m: m(b, m(a, m.initial_state(1)))[0][-1, 0], "raised ValueError in line"),
+        (time_left_out, r"shape \(2, 1, 3\) instead of \(3,\)"),
+    ],
+    "sharpen": [
+        (lambda p, alpha: p**alpha, "do not sum to 1"),
+        (lambda p, alpha: (p / p.sum()) ** alpha, "divide by their sum, after"),
+        (lambda p, alpha: torch.exp(alpha * (p.log() - p.sum().log())), "do not sum to 1"),
+        (lambda p, alpha: torch.softmax(p.log() / alpha, dim=0), "other way round"),
+        (lambda p, alpha: p / alpha / (p / alpha).sum(), "`probs` unchanged"),
+        (lambda p, alpha: torch.softmax(alpha * p, dim=0), "it expects outputs"),
+        (lambda p, alpha: torch.softmax(p**alpha, dim=0), "raises e to them once more"),
+        (lambda p, alpha: torch.log_softmax(alpha * p.log(), dim=0), "logarithms of the probabilities"),
+        (lambda p, alpha: (p + alpha) / (p + alpha).sum(), "For .* your result is .* expected"),
+    ],
+    "circle_length": [
+        (two_last_pieces, "doubled letter"),
+        (goes_negative, "negative"),
+        (begins_with_zero, "begin with p = 1"),
+        (lambda w: next((p for p in range(1, len(w) // 2) if w.startswith(w[p:])), 0), "only after a while"),
+        (lambda w: w[::-1].find(w[-1], 1) if w[-1] in w[:-1] else 0, "more than once in one circle"),
+        (lambda w: 7, "For .* your result is 7, expected 1"),
+    ],
+    "top_k_probs": [
+        (not_shared_out, "no longer sum to 1"),
+        (zeros_before_softmax, "can still be drawn"),
+        (lambda o, k: torch.softmax(not_shared_out(o, k), dim=1), "second softmax"),
+        (lambda o, k: torch.softmax(torch.sort(o, dim=1, descending=True).values[:, :k], dim=1), "whose they are"),
+        (lambda o, k: not_shared_out(-o, k), "For .* your result is .* expected"),
+        (one_bound_for_all, "its own k best"),
+        (lambda o, k: torch.softmax(o, dim=-1), "only k of each row"),
+    ],
+}
