@@ -172,17 +172,19 @@ def load_run(settings: Settings = CLASSIC, folder: Path = FOLDER) -> Run:
 
 
 def load_runs(folder: Path = FOLDER) -> tuple[dict[Settings, Run], list[str]]:
-    """Every whole recording of GRID in `folder`, and one sentence for each file that is missing or not whole."""
+    """Every whole recording of GRID in `folder`, and what is wrong with each other file."""
     runs, problems = {}, []
     for settings in GRID:
         try:
             runs[settings] = load_run(settings, folder)
-        except (FileNotFoundError, ValueError) as error:
-            problems.append(str(error))
+        except FileNotFoundError:
+            problems.append(f"{settings.name}.json is missing")
+        except ValueError:
+            problems.append(f"{settings.name}.json is damaged")
     known = {LADDER_FILE, *(f"{settings.name}.json" for settings in GRID)}
     for path in sorted(folder.glob("[!.]*")):
         if path.name not in known and path.suffix != ".tmp":  # .tmp: a recording that is being written
-            problems.append(f"{path} is no recording of this course and is left out.")
+            problems.append(f"{path.name} is no recording of this course")
     return runs, problems
 
 

@@ -348,7 +348,7 @@ def explore_minibatches(length: int = 60) -> AnsweringFigure:
             state = "The state starts from zero (0)" + (
                 ": it is the first of its epoch." if chosen == 0 else ", whatever was read before."
             )
-        return f"{only}Minibatch {chosen} of 0 to {len(minibatches) - 1} reads the positions {places}. {state}"
+        return f"{only}Epoch {epoch}, minibatch {chosen} of 0 to {len(minibatches) - 1}: reads {places}. {state}"
 
     controls = {
         "kind": _labelled(
@@ -441,7 +441,7 @@ class Explorer(AnsweringFigure):
         self.clear_button = w.Button(description="clear", layout={"width": "70px"})
         self.pin_button.on_click(lambda button: self._pin_current())
         self.clear_button.on_click(lambda button: self.clear())
-        play = w.Play(value=1, min=1, max=last, step=5, interval=250)
+        play = w.Play(value=last, min=1, max=last, interval=60)  # at the end, so that it starts from the beginning
         w.jslink((play, "value"), (c["epoch"], "value"))
         rows = [
             [c["batches"]],
@@ -500,10 +500,15 @@ class Explorer(AnsweringFigure):
         if show_norm:
             ax.set_xlabel("")
             plot.draw_grad_norms(below, [(color, run.grad_norm) for color, (run, _) in zip(colors, shown, strict=True)])
-        left_out = "\nLeft out: " + " ".join(self.problems) if self.problems else ""
+        left_out = "\n" + _some(self.problems) if self.problems else ""
         if current is None:
             return f"{describe(settings)}: this setting was not recorded, or its file was left out.{left_out}"
         return f"{describe(settings)}. {how_it_ends(current)}\n{_at_epoch(current, epoch)}{left_out}"
+
+
+def _some(problems: list[str], most: int = 4) -> str:
+    more = f"; and {len(problems) - most} more" if len(problems) > most else ""
+    return f"Left out: {'; '.join(problems[:most])}{more}. To make recordings anew: python -m helpers.record"
 
 
 def _at_epoch(run: Run, epoch: int) -> str:
@@ -515,6 +520,12 @@ def _at_epoch(run: Run, epoch: int) -> str:
         reading += f", unseen text {run.unseen[max(looked)]:.3g}"
     sampled = [e for e in run.samples if e <= epoch]
     return f"{reading}. It writes (epoch {max(sampled)}): {run.samples[max(sampled)]}" if sampled else f"{reading}."
+
+
+# What a live run does beside training: the share of the time that it may take, and as if how many seconds had
+# passed already, so that the first picture need not wait.
+SHARES = {"draw": 0.03, "sample": 0.02, "unseen": 0.03}
+HEAD_START = {"draw": 3.0, "sample": 3.0, "unseen": 0.0}
 
 
 class Stopped(Exception):
@@ -541,7 +552,6 @@ class LivePanel(w.VBox):
     With an `explorer`, a run can be pinned there.
     """
 
-    SHARE = 0.03  # of the time, for drawing and, again, for samples and unseen text
     _latest = None  # a weak reference to the panel that was made or started last
 
     def __init__(self, settings: Settings = CLASSIC, text: str | None = None, explorer: Explorer | None = None):
@@ -679,7 +689,9 @@ class LivePanel(w.VBox):
         settings = self._chosen()
         self.run, self.model = Run(settings, {}), make_model(settings, len(self.vocab))
         self._seconds, self._speed, self._paused = 0.0, 0.0, 0.0
-        self._next_status = self._next_draw = self._next_look = 0.0
+        self._next_status = 0.0
+        self._spent = dict.fromkeys(SHARES, 0.0)
+        self._cost = dict.fromkeys(SHARES, 0.0)  # in seconds, the last time; at first a guess
         self.sample.value = ""
         self._show("ready", "press Start")
         self._draw()
@@ -703,7 +715,8 @@ class LivePanel(w.VBox):
             for record in epochs:
                 self._take(record, time.perf_counter() - start)
                 start, self._paused = time.perf_counter(), 0.0
-            self._look(self.model)
+            self._write_sample(_Gated(self.model, self._gate))
+            self._score_unseen(_Gated(self.model, self._gate))
         except Stopped:
             state, note = "stopped", "the model keeps what it has learned"
         except TrainingDiverged as error:
@@ -724,29 +737,28 @@ class LivePanel(w.VBox):
         self._speed = record.tokens_per_second * seconds / active  # of the epoch without its pauses
         self.run.perplexity.append(record.perplexity)
         self.run.grad_norm.append(record.grad_norm)
-        now = time.perf_counter()
-        if now >= self._next_look:
-            self._look(_Gated(self.model, self._gate))
-            self._next_look = self._after(now)
-        now = time.perf_counter()
-        if now >= self._next_draw:
-            self._draw()
-            self._next_draw = self._after(now)
+        if len(self.run.perplexity) == 1:
+            self._cost["unseen"] = 2 * active  # about so long does it take to read unseen text, one character at a time
+        gated = _Gated(self.model, self._gate)
+        acts = {
+            "sample": lambda: self._write_sample(gated),
+            "unseen": lambda: self._score_unseen(gated),
+            "draw": self._draw,
+        }
+        for name, act in acts.items():
+            budget = SHARES[name] * (self._seconds + HEAD_START[name])
+            if self._spent[name] + self._cost[name] <= budget:
+                start = time.perf_counter()
+                act()
+                self._cost[name] = time.perf_counter() - start
+                self._spent[name] += self._cost[name]
         if time.perf_counter() >= self._next_status:
             self._show("running", "")
             self._next_status = time.perf_counter() + 0.2
 
-    def _after(self, start: float) -> float:
-        """When to do again what began at `start` and has just ended, so that it takes its SHARE of the time."""
-        now = time.perf_counter()
-        return now + (now - start) * (1 / self.SHARE - 1)
-
-    def _look(self, model) -> None:
-        if not self.run.perplexity:
-            return
+    def _score_unseen(self, model) -> None:
         num_chars = self.run.settings.num_chars
-        self._write_sample(model)
-        if len(self._corpus) >= num_chars + 2:
+        if self.run.perplexity and len(self._corpus) >= num_chars + 2:
             self.run.unseen[len(self.run.perplexity)] = evaluate(model, self._corpus[num_chars:])
 
     def _write_sample(self, model) -> None:

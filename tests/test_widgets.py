@@ -236,7 +236,7 @@ def test_minibatches_say_where_they_read():
     for kind in ("reset", "random"):
         figure.controls["kind"].value = kind
         assert "The state starts from zero" in words(figure.reading)
-    places = re.search(r"positions ([\d–, ]+)\.", words(figure.reading))[1].split(", ")
+    places = re.search(r": reads ([\d–, ]+)\.", words(figure.reading))[1].split(", ")
     assert len(places) == 3 and all(int(end) - int(start) == 4 for start, end in (p.split("–") for p in places))
 
 

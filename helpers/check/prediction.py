@@ -50,11 +50,11 @@ def after_two_pieces(answer) -> None:
         ),
         (
             lambda a, b, m: m(b, without(a, b, m))[0][0, 0],
-            "These are the outputs after the *first* character of the second piece: time is the first axis of `outputs`.",
+            "You return the outputs after the *first* character of the second piece: the first axis is time.",
         ),
         (
             lambda a, b, m: m(a, m.initial_state(1))[0][0, 0],
-            "These are the outputs after the very first character: time is the first axis of `outputs`.",
+            "You return the outputs after the very first character: the first axis of `outputs` is time.",
         ),
         (lambda a, b, m: right(a, b[:, :0], m), "These are the outputs after the first piece: read the second, too."),
         (lambda a, b, m: right(b, a, m), "The pieces were read in the wrong order."),
@@ -107,7 +107,7 @@ def sharpen(answer) -> None:
         ),
         (
             lambda p, a: torch.softmax(p**a, dim=0),
-            "The powers are right, but the softmax raises e to them once more: to make them sum to 1, divide by the sum.",
+            "The powers are right, but the softmax raises e to them once more: divide them by their sum.",
         ),
         (lambda p, a: right(p, a).log(), "These are the logarithms of the probabilities, not the probabilities."),
         (
@@ -160,8 +160,8 @@ def circle_length(answer) -> None:
     c, d, e = letters("bcdfghlmnst", 3)
     lead = letters("pqrvwxyz", 5)
     cases = [
-        a + c * 5,  # c goes round at once
-        c + a + (b + d) * 3,
+        (a + c) * 3,
+        b + a + c * 5,
         lead + (c + a + " " + d + b + " ") * 4,  # two words of two letters
         lead[::-1] + ("s" + a + " " + b + c + c) * 5,  # the doubled letter is not the circle
         lead + a + (d + e + a + e + " ") * 6 + d,
@@ -174,18 +174,18 @@ def circle_length(answer) -> None:
         ),
         (
             _from_the_start,
-            "You ask the whole text to go round, but a greedy text gets into its circle only after a while: look at its "
-            "last half.",
+            "You ask the whole text to go round, but a greedy text gets into its circle only after a while: compare "
+            "its last half alone.",
         ),
         (
             _last_two,
-            "You compare only the last p characters with the p before them, so a doubled letter at the end passes for a "
-            "circle: compare all of the last half.",
+            "You compare only the last p characters with the p before them, so a doubled letter at the end passes "
+            "for a circle: compare all of the last half.",
         ),
         (
             _last_character,
-            "You look where the last character stood before, but it may stand more than once in one circle: compare all "
-            "of the last half.",
+            "You look where the last character stood before, but it may stand more than once in one circle: compare "
+            "all of the last half.",
         ),
         (
             lambda w: _circle(w, range(len(w) - len(w) // 2, 0, -1)),
@@ -193,8 +193,8 @@ def circle_length(answer) -> None:
         ),
         (
             lambda w: _circle(w, range(1, len(w) + 1)),
-            "In a text without a circle, your p grows until the index is negative, and Python counts from the end: stop "
-            "before the text's first character.",
+            "In a text without a circle, your p grows until the index is negative, and Python counts from the end: "
+            "stop at the text's first character.",
         ),
         (
             lambda w: len(set(w[len(w) - len(w) // 2 :])) if _circle(w) else 0,
@@ -224,10 +224,11 @@ def _kept(outputs: torch.Tensor, k: int, largest: bool = True) -> torch.Tensor:
 def top_k_probs(answer) -> None:
     """top_k_probs(outputs, k): probabilities of the k most probable characters of each row, 0 for the others."""
     generator = fresh()
-    cases = [
-        (torch.randn(rows, size, generator=generator, dtype=torch.float64) * 1.5, k)
-        for rows, size, k in ((1, 3, 2), (2, 4, 2), (3, 4, 1), (4, 7, 3), (2, 5, 5))
-    ]
+    cases = []
+    for rows, size, k in ((1, 3, 2), (1, 4, 1), (2, 4, 2), (3, 6, 4), (2, 5, 5)):
+        outputs = torch.randn(rows, size, generator=generator, dtype=torch.float64)
+        best = outputs.argmax(dim=1, keepdim=True)
+        cases.append((outputs.scatter_add(1, best, torch.full_like(best, 3, dtype=torch.float64)), k))
 
     def right(outputs, k):
         weights = outputs.exp() * _kept(outputs, k)
@@ -235,7 +236,7 @@ def top_k_probs(answer) -> None:
 
     def of_all_rows(outputs, k):
         bound = outputs.flatten().topk(k).values[-1]
-        return torch.softmax(outputs.masked_fill(outputs < bound, -torch.inf), dim=1).nan_to_num()
+        return torch.softmax(outputs.masked_fill(outputs < bound, -torch.inf), dim=1)
 
     mistakes = [
         (
@@ -249,7 +250,7 @@ def top_k_probs(answer) -> None:
         ),
         (
             lambda o, k: torch.softmax(torch.softmax(o, dim=1) * _kept(o, k), dim=1),
-            "A second softmax does more than make the rows sum to 1: it gives the dropped characters a probability again.",
+            "A second softmax does more than make the rows sum to 1: it lets the dropped characters in again.",
         ),
         (
             lambda o, k: torch.softmax(o.topk(k, dim=1).values, dim=1),
@@ -269,7 +270,7 @@ def top_k_probs(answer) -> None:
             "You divide the outputs themselves by their sum: outputs can be negative, and are no probabilities yet.",
         ),
         (
-            lambda o, k: right(o, k) * len(o) / len(o) if k == o.shape[1] else right(o, min(k + 1, o.shape[1])),
+            lambda o, k: right(o, min(k + 1, o.shape[1])),
             "You keep k + 1 characters in each row.",
         ),
         (lambda o, k: torch.softmax(o, dim=1), "Every character can still be drawn: only k of each row may."),

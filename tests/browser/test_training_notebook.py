@@ -20,19 +20,24 @@ def test_the_first_notebook_has_an_explorer(open_book):
     book.check()
 
 
+def wait_for(book, holds, what: str) -> None:
+    end = time.monotonic() + 120
+    while not holds():
+        assert time.monotonic() < end, f"not within 2 minutes: {what}"
+        book.page.wait_for_timeout(100)
+
+
 @pytest.fixture
 def training(open_book):
     book = open_book("07_training.ipynb")
     book.menu("Edit", "Clear Outputs of All Cells")
     book.start_all()
-    for title in ("Sequential minibatches", "Random minibatches"):
-        # the running plot's line of numbers, below the picture whose text says which run it is
-        running = book.page.locator(f'img[alt*="Perplexity curve of {title}"][alt*="tokens/s"]')
-        end = time.monotonic() + 120
-        while not running.count():
-            assert time.monotonic() < end, f"{title}: no epoch within 2 minutes"
-            book.page.wait_for_timeout(100)
+    for number in (1, 2):
+        running = book.page.locator(".jp-OutputArea-output", has_text=re.compile(r"tokens/s.* s to go"))
+        stopped = book.page.locator(".jp-OutputArea-output", has_text="interrupted by you")
+        wait_for(book, lambda running=running: running.count() == 1, f"an epoch of run {number}")
         book.menu("Kernel", "Interrupt Kernel")
+        wait_for(book, lambda number=number, stopped=stopped: stopped.count() == number, f"run {number} is interrupted")
     book.wait_run()
     book.check()
     return book

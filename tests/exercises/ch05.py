@@ -66,10 +66,14 @@ def zeros_before_softmax(outputs, k):
     return torch.softmax(torch.where(outputs >= least, outputs, 0.0), dim=1)
 
 
+def the_smallest(outputs, k):
+    greatest = outputs.topk(k, dim=1, largest=False).values[:, -1:]
+    return torch.softmax(torch.where(outputs <= greatest, outputs, -torch.inf), dim=1)
+
+
 def one_bound_for_all(outputs, k):
     least = outputs.flatten().topk(k).values[-1]
-    weights = torch.where(outputs >= least, outputs.exp(), 0.0)
-    return weights / weights.sum(dim=1, keepdim=True).clamp(min=1e-30)
+    return torch.softmax(torch.where(outputs >= least, outputs, -torch.inf), dim=1)
 
 
 WRONG = {
@@ -80,7 +84,7 @@ WRONG = {
         (first_output, r"\*first\* character of the second piece"),
         (whole_text_first_output, "after the very first character"),
         (lambda a, b, m: m(a, m.initial_state(1))[0][-1, 0], "read the second, too"),
-        (lambda a, b, m: m(b, m(a, m.initial_state(1)))[0][-1, 0], "raised ValueError in line"),
+        (lambda a, b, m: m(b, m(a, m.initial_state(1)))[0][-1, 0], "raised AttributeError in line"),
         (time_left_out, r"shape \(2, 1, 3\) instead of \(3,\)"),
     ],
     "sharpen": [
@@ -100,7 +104,7 @@ WRONG = {
         (begins_with_zero, "begin with p = 1"),
         (lambda w: next((p for p in range(1, len(w) // 2) if w.startswith(w[p:])), 0), "only after a while"),
         (lambda w: w[::-1].find(w[-1], 1) if w[-1] in w[:-1] else 0, "more than once in one circle"),
-        (lambda w: 7, "For .* your result is 7, expected 1"),
+        (lambda w: 7, "For .* your result is 7, expected 2"),
     ],
     "top_k_probs": [
         (not_shared_out, "no longer sum to 1"),
@@ -108,6 +112,7 @@ WRONG = {
         (lambda o, k: torch.softmax(not_shared_out(o, k), dim=1), "second softmax"),
         (lambda o, k: torch.softmax(torch.sort(o, dim=1, descending=True).values[:, :k], dim=1), "whose they are"),
         (lambda o, k: not_shared_out(-o, k), "For .* your result is .* expected"),
+        (the_smallest, "the k smallest"),
         (one_bound_for_all, "its own k best"),
         (lambda o, k: torch.softmax(o, dim=-1), "only k of each row"),
     ],
