@@ -466,6 +466,7 @@ def draw_runs(
     The axis has room for `num_epochs` at least.
     """
     low, high = (0.93, 400) if log else (0, 32)
+    edge = 0.8 * high if log else 0.97 * high  # a mark for what is beyond stays inside the picture
     for number, (label, color, perplexity, by_epoch) in enumerate(runs):
         width = 3 if number == 0 else 2
         # a diverged run is drawn up to the edge: what lies far beyond would slow the drawing down
@@ -482,10 +483,10 @@ def draw_runs(
         if number == 0 and epoch is not None:
             if training and epoch <= len(curve):
                 ax.plot(
-                    [epoch], [min(curve[epoch - 1], high)], "o", markersize=11, color=color, clip_on=False, zorder=6
+                    [epoch], [min(curve[epoch - 1], edge)], "o", markersize=11, color=color, clip_on=False, zorder=6
                 )
             if unseen and epoch in by_epoch:
-                seen = [min(by_epoch[epoch], high)]
+                seen = [min(by_epoch[epoch], edge)]
                 ring = {"markersize": 11, "markeredgewidth": 2.5, "markerfacecolor": "white"}
                 ax.plot([epoch], seen, "o", color=color, clip_on=False, zorder=6, **ring)
     last = max([num_epochs, *(len(run[2]) for run in runs)])

@@ -114,6 +114,13 @@ def _labelled(control_class, label: str, width: str = "310px", **options):
     return control_class(description=label, style={"description_width": "initial"}, layout={"width": width}, **options)
 
 
+def _kinds_of_minibatches() -> w.ToggleButtons:
+    kinds = [(name, key) for key, name in BATCHES.items()]
+    return w.ToggleButtons(
+        description="minibatches", options=kinds, style={"description_width": "initial", "button_width": "195px"}
+    )
+
+
 def _cut_short(text: str, limit: int) -> tuple[str, str]:
     """`text`, cut after `limit` characters, and a sentence about it when it was."""
     if len(text) <= limit:
@@ -351,9 +358,7 @@ def explore_minibatches(length: int = 60) -> AnsweringFigure:
         return f"{only}Epoch {epoch}, minibatch {chosen} of 0 to {len(minibatches) - 1}: reads {places}. {state}"
 
     controls = {
-        "kind": _labelled(
-            w.ToggleButtons, "minibatches", "100%", options=[(name, key) for key, name in BATCHES.items()]
-        ),
+        "kind": _kinds_of_minibatches(),
         "batch_size": _labelled(w.IntSlider, "rows", "230px", value=3, min=1, max=6),
         "num_steps": _labelled(w.IntSlider, "time steps", "250px", value=5, min=2, max=8),
         "epoch": _labelled(w.IntSlider, "epoch", "220px", value=1, min=1, max=10),
@@ -424,9 +429,7 @@ class Explorer(AnsweringFigure):
 
         last = CLASSIC.num_epochs
         c = {
-            "batches": _labelled(
-                w.ToggleButtons, "minibatches", "100%", options=[(name, key) for key, name in BATCHES.items()]
-            ),
+            "batches": _kinds_of_minibatches(),
             "hidden_size": slider("hidden units", "hidden_size", "270px"),
             "lr": slider("learning rate", "lr", "290px"),
             "max_norm": slider("clipping", "max_norm", "250px"),
@@ -501,9 +504,10 @@ class Explorer(AnsweringFigure):
             ax.set_xlabel("")
             plot.draw_grad_norms(below, [(color, run.grad_norm) for color, (run, _) in zip(colors, shown, strict=True)])
         left_out = "\n" + _some(self.problems) if self.problems else ""
+        pinned = f" {len(self.pins)} pinned." if self.pins else ""  # the chosen run itself has no second curve
         if current is None:
-            return f"{describe(settings)}: this setting was not recorded, or its file was left out.{left_out}"
-        return f"{describe(settings)}. {how_it_ends(current)}\n{_at_epoch(current, epoch)}{left_out}"
+            return f"{describe(settings)}: this setting was not recorded, or its file was left out.{pinned}{left_out}"
+        return f"{describe(settings)}. {how_it_ends(current)}{pinned}\n{_at_epoch(current, epoch)}{left_out}"
 
 
 def _some(problems: list[str], most: int = 4) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from .answer import Wrong, agrees, as_tensor, compare, describe, exercise, fresh, value
+from .answer import Wrong, agrees, as_tensor, call, compare, describe, exercise, fresh, value
 
 NOTEBOOK = "06_gradient_clipping"
 
@@ -252,6 +252,16 @@ def _mixed(W_hh, b_h, H, num_steps) -> bool:
     return True
 
 
+def _two_rows(result):
+    """Two lists of numbers, or of tensors of one number, as one tensor; anything else as it is."""
+    if isinstance(result, (tuple, list)) and len(result) == 2 and all(isinstance(row, (tuple, list)) for row in result):
+        try:
+            return torch.tensor([[float(number) for number in row] for row in result], dtype=torch.float64)
+        except (TypeError, ValueError, RuntimeError):  # no numbers, or lists of different lengths
+            pass
+    return result
+
+
 @exercise(
     NOTEBOOK,
     "stretch",
@@ -316,4 +326,5 @@ def relu_norms(answer) -> None:
         (lambda *a: _through_time(*a).flip(0), "The norms of the states come first, those of the gradients second."),
         (lambda *a: _through_time(*a).T, "Your result is turned: its shape must be (2, num_steps)."),
     ]
-    compare(answer, _through_time, cases, mistakes, atol=1e-5)
+    results = iter([_two_rows(call(answer, *case)) for case in cases])
+    compare(lambda *case: next(results), _through_time, cases, mistakes, atol=1e-5)

@@ -85,7 +85,7 @@ WRONG = {
         (whole_text_first_output, "after the very first character"),
         (lambda a, b, m: m(a, m.initial_state(1))[0][-1, 0], "read the second, too"),
         (lambda a, b, m: m(b, m(a, m.initial_state(1)))[0][-1, 0], "raised AttributeError in line"),
-        (time_left_out, r"shape \(2, 1, 3\) instead of \(3,\)"),
+        (time_left_out, r"shape \(2, 1, 4\) instead of \(4,\)"),
     ],
     "sharpen": [
         (lambda p, alpha: p**alpha, "do not sum to 1"),
