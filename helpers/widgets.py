@@ -78,6 +78,7 @@ class AnsweringFigure(w.VBox):
         rows: Iterable[Iterable[w.Widget]] | None = None,
     ):
         self.draw_figure, self.size, self.controls = draw, size, controls
+        self._threads = torch.get_num_threads()
         self.picture = w.Image(format="png", layout=w.Layout(width="100%", max_width=f"{100 * size[0]:.0f}px"))
         self.reading = w.HTML()
         rows = [list(controls.values())] if rows is None else rows
@@ -89,6 +90,7 @@ class AnsweringFigure(w.VBox):
 
     def answer(self, change=None) -> None:
         values = {name: control.value for name, control in self.controls.items()}
+        torch.set_num_threads(self._threads)  # a callback may come in a thread that does not know it
         try:
             png, reading = picture_of(self.draw_figure, self.size, **values)
         except Exception as error:  # whatever went wrong is said in the picture's place, for the reader to see
@@ -563,7 +565,7 @@ class LivePanel(w.VBox):
         self.vocab, self.explorer, self._defaults = Vocab(text), explorer, settings
         self._corpus = self.vocab.encode(text[: 2 * settings.num_chars])
         self._lock, self._stop, self._go = threading.RLock(), threading.Event(), threading.Event()
-        self._thread = None
+        self._thread, self._threads = None, torch.get_num_threads()
 
         def choice(label, options, value, width):
             options = dict.fromkeys([*options, value])  # a value of one's own becomes an option too
@@ -714,6 +716,7 @@ class LivePanel(w.VBox):
 
     def _work(self, epochs) -> None:
         state, note = "finished", ""
+        torch.set_num_threads(self._threads)  # a new thread does not know it, and two would only fight for the cores
         try:
             start = time.perf_counter()
             for record in epochs:

@@ -85,8 +85,10 @@ class _OutOfTime(BaseException):
 def in_time(work: Callable[[], None]) -> None:
     """Do `work`; raise Wrong when it takes longer than LIMIT, and end it as far as Python can."""
     outcome: list[BaseException] = []
+    threads = torch.get_num_threads()
 
     def run() -> None:
+        torch.set_num_threads(threads)  # a new thread does not know it, and spinning threads can take seconds
         try:
             work()
         except BaseException as error:

@@ -239,7 +239,6 @@ def _sigma(function: Callable, hidden_size: int) -> float:
 )
 def moderate_start(answer) -> None:
     """sigma_for(hidden_size): a sigma that gives the hidden state a moderate spread, whatever its size."""
-    torch.set_num_threads(torch.get_num_threads())  # else this new thread uses all cores, and small products crawl
     generator = fresh()
     sigmas = {size: _sigma(answer, size) for size in DRAWS}
     spreads = {

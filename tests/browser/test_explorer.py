@@ -11,19 +11,31 @@ SLIDERS = ["hidden units", "learning rate", "clipping", "epoch"]
 TICKS = ["logarithmic", "training text (solid)", "unseen text (dotted)", "ladder", "gradient norm"]
 
 
+ONLY_THE_EXPLORER = [
+    "from helpers import plot\nfrom helpers.widgets import Explorer\nplot.use_style()",
+    "Explorer({'4-gram': 6.1})",
+]
+
+
 @pytest.fixture
-def explorer(open_book):
+def explorer(open_book, lab):
+    lab.write("explorer.ipynb", ONLY_THE_EXPLORER)
+    book = open_book("explorer.ipynb")
+    book.run()
+    yield book.figure()
+    book.check()
+
+
+def test_the_notebook_comes_to_the_explorer(open_book):
     book = open_book("08_perplexity.ipynb")
-    start = time.monotonic()
     book.menu("Edit", "Clear Outputs of All Cells")
+    start = time.monotonic()
     book.start_all()
     book.page.wait_for_selector(".widget-image", timeout=60_000)
     measured("08: from Run All in a fresh kernel to the explorer drawn, s", time.monotonic() - start)
     book.wait_run()
     book.check()
-    figure = book.figures()[0]
-    yield figure
-    book.check()
+    click(book.figures()[0], "random")
 
 
 def set_slider(figure, label: str, value: str) -> None:

@@ -76,7 +76,7 @@ def test_minibatches_answer_and_the_panel_trains(training):
     training.check()
 
 
-@pytest.mark.parametrize("name", ["01_concatenation", "06_gradient_clipping", "08_perplexity"])
+@pytest.mark.parametrize("name", ["03_parameters", "08_perplexity"])
 def test_nothing_is_cut_off_on_a_projector(open_book, name):
     book = open_book(f"{name}.ipynb", size=(1920, 1080))
     book.run()
