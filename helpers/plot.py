@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import threading
 import time
 
 import matplotlib.pyplot as plt
@@ -14,6 +15,9 @@ from matplotlib.patches import Rectangle
 # The palette of Okabe and Ito ("Color universal design", 2008), without its yellow.
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
 INK, GREY = "#222222", "#8a8a8a"
+
+# Live plots are drawn in threads beside the cells, and matplotlib draws safely in one thread at a time.
+DRAWING = threading.Lock()
 
 
 def use_style() -> None:
@@ -51,6 +55,13 @@ def draw_matrix(ax: Axes, M, x: float, y: float, color: str, lit=None) -> None:
         ax.text(x + j + 0.5, y - i - 0.5, f"{number:g}", ha="center", va="center", color=ink, fontweight=weight)
 
 
+def _lit(M, row: int | None = None, column: int | None = None):
+    """A mask of M's shape that is True in one row, one column, or at the place where both meet."""
+    mask = np.zeros(np.shape(M), dtype=bool)
+    mask[slice(None) if row is None else row, slice(None) if column is None else column] = True
+    return mask
+
+
 def draw_concatenation(ax: Axes, X, H, W_xh, W_hh, row: int = 0, column: int = 0) -> None:
     """Draw [X, H] · [W_xh; W_hh] = result in blocks, the dot product of one `row` and one `column` lit.
 
@@ -63,17 +74,12 @@ def draw_concatenation(ax: Axes, X, H, W_xh, W_hh, row: int = 0, column: int = 0
     x_weights = d + h + 1.7
     x_result = x_weights + h + 2.6
 
-    def lit(M, i=None, j=None):
-        mask = np.zeros(M.shape, dtype=bool)
-        mask[slice(None) if i is None else i, slice(None) if j is None else j] = True
-        return mask
-
     result = X @ W_xh + H @ W_hh
-    draw_matrix(ax, X, 0, top, BLUE, lit(X, i=row))
-    draw_matrix(ax, H, d + 0.2, top, ORANGE, lit(H, i=row))
-    draw_matrix(ax, W_xh, x_weights, height, BLUE, lit(W_xh, j=column))
-    draw_matrix(ax, W_hh, x_weights, h, ORANGE, lit(W_hh, j=column))
-    draw_matrix(ax, result, x_result, top, GREEN, lit(result, row, column))
+    draw_matrix(ax, X, 0, top, BLUE, _lit(X, row))
+    draw_matrix(ax, H, d + 0.2, top, ORANGE, _lit(H, row))
+    draw_matrix(ax, W_xh, x_weights, height, BLUE, _lit(W_xh, column=column))
+    draw_matrix(ax, W_hh, x_weights, h, ORANGE, _lit(W_hh, column=column))
+    draw_matrix(ax, result, x_result, top, GREEN, _lit(result, row, column))
     for x, y, label in [
         (d / 2, top + 0.5, "$X$"),
         (d + 0.2 + h / 2, top + 0.5, "$H$"),
@@ -265,10 +271,11 @@ class LivePlot:
 
     def _draw(self, first: bool = False) -> None:
         start = time.perf_counter()
-        figure = Figure(figsize=(10, 3.6))  # not pyplot's: a figure of pyplot would be shown a second time
-        self.draw(figure.subplots())
-        png = io.BytesIO()
-        figure.savefig(png, format="png")
+        with DRAWING:
+            figure = Figure(figsize=(10, 3.6))  # not pyplot's: a figure of pyplot would be shown a second time
+            self.draw(figure.subplots())
+            png = io.BytesIO()
+            figure.savefig(png, format="png")
         texts = {"text/plain": "\n".join([self._status(), "", *self._sample_lines()])}
         picture = Image(png.getvalue(), alt=f"Perplexity curve of {self.title}: {self._status()}")
         for handle, content, raw in ((self._picture, picture, False), (self._texts, texts, True)):
@@ -332,17 +339,12 @@ def draw_cut(ax: Axes, joined, weights, cut: int, row: int = 0, column: int = 0)
     x_left = x_weights + hidden + gap
     x_right, x_sum = x_left + hidden + gap, x_left + 2 * (hidden + gap)
 
-    def lit(M, i=None, j=None):
-        mask = np.zeros(M.shape, dtype=bool)
-        mask[slice(None) if i is None else i, slice(None) if j is None else j] = True
-        return mask
-
     for part, color in ((slice(0, cut), BLUE), (slice(cut, n), ORANGE)):
         shift = part.start
-        draw_matrix(ax, joined[:, part], shift, top, color, lit(joined[:, part], i=row))
-        draw_matrix(ax, weights[part], x_weights, n - shift, color, lit(weights[part], j=column))
+        draw_matrix(ax, joined[:, part], shift, top, color, _lit(joined[:, part], row))
+        draw_matrix(ax, weights[part], x_weights, n - shift, color, _lit(weights[part], column=column))
     for M, x, color in ((left, x_left, BLUE), (right, x_right, ORANGE), (left + right, x_sum, GREEN)):
-        draw_matrix(ax, M, x, top, color, lit(M, row, column))
+        draw_matrix(ax, M, x, top, color, _lit(M, row, column))
     for x, sign in ((x_weights, "·"), (x_left, "="), (x_right, "+"), (x_sum, "=")):
         ax.text(x - gap / 2, n / 2, sign, ha="center", va="center", fontsize=22)
     ax.plot([cut, cut], [top - batch - 0.5, top + 0.5], color=INK, linestyle="--", linewidth=2)
@@ -452,36 +454,38 @@ def draw_reading(ax: Axes, minibatches, chosen: int, carries_state: bool, length
 def draw_runs(
     ax: Axes,
     runs,
-    epoch: int | None = None,
+    thick: int | None = None,
+    epoch: int = 0,
     log: bool = True,
     training: bool = True,
     unseen: bool = True,
     ladder: dict[str, float] | None = None,
     num_epochs: int = 100,
 ) -> None:
-    """Draw perplexity against the epoch for several runs, with a mark at `epoch` on the first one.
+    """Draw perplexity against the epoch for several runs; the one numbered `thick` stands out, with a mark at `epoch`.
 
-    runs: (label, colour, perplexity for each epoch, perplexity on unseen text by epoch), the first one thickest.
+    runs: (label, colour, perplexity for each epoch, perplexity on unseen text by epoch).
     ladder: name and perplexity of what to compare with, as horizontal lines. What leaves the picture ends at its edge.
     The axis has room for `num_epochs` at least.
     """
     low, high = (0.93, 400) if log else (0, 32)
     edge = 0.8 * high if log else 0.97 * high  # a mark for what is beyond stays inside the picture
     for number, (label, color, perplexity, by_epoch) in enumerate(runs):
-        width = 3 if number == 0 else 2
+        chosen = number == thick
+        width = 3 if chosen else 2
         # a diverged run is drawn up to the edge: what lies far beyond would slow the drawing down
         curve = np.clip(np.asarray(perplexity, dtype=float), None, 10 * high)
         look_at = np.asarray(list(by_epoch), dtype=float)
         values = np.clip(np.asarray(list(by_epoch.values()), dtype=float), None, 10 * high)
-        on_top = 5 if number == 0 else 2
+        on_top = 5 if chosen else 2
         ax.plot([], [], color=color, linewidth=width, label=label)
         if training:
             ax.plot(np.arange(1, len(curve) + 1), curve, color=color, linewidth=width, zorder=on_top)
         if unseen:
             dots = (0, (1.5, 1.2))
             ax.plot(look_at, values, color=color, linewidth=width - 0.5, linestyle=dots, zorder=on_top)
-        if number == 0 and epoch is not None:
-            if training and epoch <= len(curve):
+        if chosen:
+            if training and 0 < epoch <= len(curve):
                 ax.plot(
                     [epoch], [min(curve[epoch - 1], edge)], "o", markersize=11, color=color, clip_on=False, zorder=6
                 )
@@ -500,15 +504,19 @@ def draw_runs(
         ax.minorticks_off()
     ax.set(xlim=(0, last * 1.02), ylim=(low, high), xlabel="epoch", ylabel="perplexity")
     if runs:
-        ax.legend(loc="upper left", bbox_to_anchor=(1, 1.02), fontsize=12, handlelength=1.5)
+        size = {"fontsize": 11} if len(runs) < 4 else {"fontsize": 9, "labelspacing": 0.3}
+        ax.legend(loc="upper left", bbox_to_anchor=(1, 1.03), handlelength=1.2, borderaxespad=0.3, **size)
 
 
-def draw_grad_norms(ax: Axes, curves) -> None:
-    """Draw norms of gradients against the epoch; curves: (colour, norm for each epoch)."""
+def draw_grad_norms(ax: Axes, curves, max_norm: float | None) -> None:
+    """Draw norms of gradients against the epoch, and the threshold if there is one; curves: (colour, norms)."""
     for color, norms in curves:
         ax.plot(np.arange(1, len(norms) + 1), np.clip(norms, 1e-3, 1e3), color=color, linewidth=2)
     ax.set_yscale("log")
     ax.set_yticks([0.01, 0.1, 1, 10, 100], ["0.01", "0.1", "1", "10", "100"])
     ax.minorticks_off()
-    ax.axhline(1, color=GREY, linewidth=1, linestyle="--", zorder=1)
+    if max_norm is not None:
+        ax.axhline(max_norm, color=GREY, linewidth=1, linestyle="--", zorder=1)
+        place = {"ha": "right", "va": "bottom", "transform": ax.get_yaxis_transform()}
+        ax.text(0.99, max_norm, f"clipped at {max_norm:g}", color=INK, fontsize=11, **place)
     ax.set(ylim=(0.008, 120), xlabel="epoch", ylabel="norm")

@@ -1,25 +1,25 @@
 """Recorded runs: the classic recipe with other learning rates, clipping, sizes and minibatches.
 
-``python -m helpers.record`` trains the whole GRID (about an hour and a half) into helpers/recordings/, one file
-for each run. Interrupt it at any time: started again, it goes on with the runs that are not there yet.
+``python -m helpers.record --processes 2`` trains the whole GRID into helpers/recordings/, one file for each
+run, in about an hour and a half. Interrupt it at any time: started again, it goes on with the runs that are
+not there yet.
 """
 
 import argparse
-import dataclasses
 import json
 import math
 import multiprocessing
 import os
 import platform
+import signal
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from . import check_count
 from .generate import generate
 from .rnn import RNN, TorchRNN, init_state
 from .text import RandomBatches, SequentialBatches, Vocab, clean, read_book
@@ -56,7 +56,9 @@ class Settings:
     def name(self) -> str:
         """Of the recording's file, without its ending."""
         clipping = "off" if self.max_norm is None else f"{self.max_norm:g}"
-        return f"{self.batches}_h{self.hidden_size}_lr{self.lr:g}_clip{clipping}"
+        rest = [f for f in fields(self) if f.default is not MISSING and getattr(self, f.name) != f.default]
+        others = "".join(f"_{f.name}{getattr(self, f.name)}" for f in rest)
+        return f"{self.batches}_h{self.hidden_size}_lr{self.lr:g}_clip{clipping}{others}"
 
 
 @dataclass
@@ -90,6 +92,8 @@ def _rounded(number: float) -> float:
 
 def make_batches(settings: Settings, corpus: torch.Tensor) -> SequentialBatches | RandomBatches:
     """The minibatches of the kind that `settings` names, over the flat indices `corpus`."""
+    if settings.batches not in BATCHES:
+        raise ValueError(f"batches must be one of {', '.join(BATCHES)}, but it is {settings.batches!r}.")
     sizes = settings.batch_size, settings.num_steps, settings.seed
     if settings.batches == "random":
         return RandomBatches(corpus, *sizes)
@@ -136,7 +140,7 @@ def record_run(settings: Settings, report=lambda record: None) -> Run:
 
 def save_run(run: Run, folder: Path = FOLDER) -> Path:
     """Write the run's file, all of it or nothing, and return its path."""
-    content = dataclasses.asdict(run)
+    content = asdict(run)
     # strict JSON has no infinity: null stands for a perplexity too large to be written
     content["unseen"] = {epoch: value if math.isfinite(value) else None for epoch, value in run.unseen.items()}
     lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in content.items())
@@ -163,6 +167,12 @@ def _read_run(path: Path, settings: Settings) -> Run:
 def load_run(settings: Settings = CLASSIC, folder: Path = FOLDER) -> Run:
     """One recorded run; raises FileNotFoundError or ValueError when its file is missing or damaged."""
     path = folder / f"{settings.name}.json"
+    if not path.is_file() and settings not in GRID:
+        sizes, rates, norms = (sorted({str(getattr(s, n)) for s in GRID}) for n in ("hidden_size", "lr", "max_norm"))
+        raise FileNotFoundError(
+            f"{settings.name} was never recorded. Recorded are hidden_size {', '.join(sizes)}; lr {', '.join(rates)}; "
+            f"max_norm {', '.join(norms)}; not all together. record_run(settings) trains any other."
+        )
     if not path.is_file():
         raise FileNotFoundError(f"The recorded run {path} is missing. Run: python -m helpers.record")
     try:
@@ -273,7 +283,9 @@ def load_ladder(folder: Path = FOLDER) -> dict[str, dict]:
         raise FileNotFoundError(f"The recorded ladder {path} is missing. Run: python -m helpers.record --ladder")
     try:
         ladder = json.loads(path.read_text(encoding="utf-8"))
-        if not all(math.isfinite(value) for rung in ladder.values() for value in rung["held_out"]):
+        if not ladder or not all(
+            rung["held_out"] and all(map(math.isfinite, rung["held_out"])) for rung in ladder.values()
+        ):
             raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ValueError(f"The recorded ladder {path} is damaged. Run: python -m helpers.record --ladder") from None
@@ -283,8 +295,11 @@ def load_ladder(folder: Path = FOLDER) -> dict[str, dict]:
 def _write(path: Path, content: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(f".{os.getpid()}.tmp")
-    unfinished.write_text(content, encoding="utf-8")
-    os.replace(unfinished, path)  # in one move, so that no half-written file is ever read
+    try:
+        unfinished.write_text(content, encoding="utf-8")
+        os.replace(unfinished, path)  # in one move, so that no half-written file is ever read
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _record_and_save(settings: Settings, folder: Path) -> tuple[Settings, Run, float]:
@@ -310,7 +325,10 @@ def main(arguments: list[str] | None = None) -> None:
     if options.ladder:
         _write(options.folder / LADDER_FILE, json.dumps(record_ladder(), indent=1) + "\n")
         return
-    check_count("processes", options.processes)
+    if options.processes < 1:
+        parser.error(f"--processes must be at least 1, but it is {options.processes}")
+    if not any(options.only in settings.name for settings in GRID):
+        parser.error(f"no run of the grid has {options.only!r} in its name, such as {GRID[0].name}")
     missing = []
     for settings in GRID:
         try:
@@ -319,13 +337,28 @@ def main(arguments: list[str] | None = None) -> None:
             if options.only in settings.name:
                 missing.append(settings)
     print(f"{len(GRID)} runs in the grid, {len(missing)} to record now", flush=True)
+    try:
+        _record_all(missing, options.folder, options.processes)
+    except KeyboardInterrupt:
+        raise SystemExit("Interrupted. Start it again to go on with the runs that are not there yet.") from None
+
+
+def _record_all(missing: list[Settings], folder: Path, processes: int) -> None:
     context = multiprocessing.get_context("spawn")  # a forked torch may hang
-    with ProcessPoolExecutor(options.processes, mp_context=context) as pool:
-        jobs = [pool.submit(_record_and_save, settings, options.folder) for settings in missing]
+    # an interrupt reaches the workers too; they leave it to this process, which ends them
+    pool = ProcessPoolExecutor(processes, context, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
+    try:
+        jobs = [pool.submit(_record_and_save, settings, folder) for settings in missing]
         for number, job in enumerate(as_completed(jobs), 1):
             settings, run, seconds = job.result()
             end = run.stopped or f"perplexity {run.perplexity[-1]:.4g}, unseen text {run.unseen[max(run.unseen)]:.4g}"
             print(f"{number}/{len(missing)} {settings.name}: {end} ({seconds:.0f} s)", flush=True)
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
+    pool.shutdown()
 
 
 if __name__ == "__main__":

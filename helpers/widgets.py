@@ -9,10 +9,9 @@ import io
 import math
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 
 import ipywidgets as w
@@ -40,14 +39,12 @@ from .rnn import TORCH_LAYERS, forward_hoisted, init_params, init_state
 from .text import RandomBatches, SequentialBatches, Vocab, clean, read_book
 from .train import TrainingDiverged, evaluate, mean_loss, train
 
-# Widget callbacks may run in a thread beside the cells, and matplotlib draws safely in one thread at a time.
-DRAWING = threading.Lock()
 FALLBACK = "A figure with controls: run this cell in JupyterLab to use it."
 
 
 def picture_of(draw: Callable[..., str], size: tuple[float, float], **values) -> tuple[bytes, str]:
     """The PNG that `draw(figure, **values)` makes, and the reading in words that it returns."""
-    with DRAWING:
+    with plot.DRAWING:
         figure = Figure(figsize=size, layout="none")  # a layout engine would take longer than all the rest
         reading = draw(figure, **values)
         png = io.BytesIO()
@@ -63,7 +60,20 @@ def in_html(text: str, style: str = "") -> str:
 ERROR_STYLE = f"border-left: 4px solid {plot.RED}; padding: 0.5em 0.8em; margin: 0.5em 0"
 
 
-class AnsweringFigure(w.VBox):
+class Box(w.VBox):
+    """Rows of controls above a picture; a page without widgets shows a sentence in its place."""
+
+    def _repr_mimebundle_(self, **arguments):
+        bundle = super()._repr_mimebundle_(**arguments)
+        bundle["text/plain"] = FALLBACK
+        return bundle
+
+
+def _row(controls: Iterable[w.Widget]) -> w.HBox:
+    return w.HBox(list(controls), layout=w.Layout(flex_flow="row wrap", align_items="center"))
+
+
+class AnsweringFigure(Box):
     """A picture that is drawn anew whenever one of its controls moves, with its reading in words below.
 
     draw(figure, **values) draws on an empty matplotlib figure from the values of the controls and
@@ -78,33 +88,29 @@ class AnsweringFigure(w.VBox):
         rows: Iterable[Iterable[w.Widget]] | None = None,
     ):
         self.draw_figure, self.size, self.controls = draw, size, controls
-        self._threads = torch.get_num_threads()
+        self._threads, self._answering = torch.get_num_threads(), threading.Lock()
         self.picture = w.Image(format="png", layout=w.Layout(width="100%", max_width=f"{100 * size[0]:.0f}px"))
         self.reading = w.HTML()
-        rows = [list(controls.values())] if rows is None else rows
-        wrap = w.Layout(flex_flow="row wrap", align_items="center")
-        super().__init__([*(w.HBox(list(row), layout=wrap) for row in rows), self.picture, self.reading])
+        rows = [controls.values()] if rows is None else rows
+        super().__init__([*map(_row, rows), self.picture, self.reading])
         for control in controls.values():
             control.observe(self.answer, "value")
         self.answer()
 
     def answer(self, change=None) -> None:
-        values = {name: control.value for name, control in self.controls.items()}
+        """Draw and say what the controls now ask for."""
         torch.set_num_threads(self._threads)  # a callback may come in a thread that does not know it
-        try:
-            png, reading = picture_of(self.draw_figure, self.size, **values)
-        except Exception as error:  # whatever went wrong is said in the picture's place, for the reader to see
-            self.picture.layout.display = "none"
-            self.reading.value = in_html(_in_words(error), ERROR_STYLE)
-            return
-        self.picture.value = png
-        self.picture.layout.display = None
-        self.reading.value = in_html(reading)
-
-    def _repr_mimebundle_(self, **arguments):
-        bundle = super()._repr_mimebundle_(**arguments)
-        bundle["text/plain"] = FALLBACK  # what a page without widgets shows
-        return bundle
+        with self._answering:  # else an older answer could come after a newer one
+            values = {name: control.value for name, control in self.controls.items()}
+            try:
+                png, reading = picture_of(self.draw_figure, self.size, **values)
+            except Exception as error:  # whatever went wrong is said in the picture's place, for the reader to see
+                self.picture.layout.display = "none"
+                self.reading.value = in_html(_in_words(error), ERROR_STYLE)
+                return
+            self.picture.value = png
+            self.picture.layout.display = None
+            self.reading.value = in_html(reading)
 
 
 def _in_words(error: Exception) -> str:
@@ -221,7 +227,6 @@ def explore_start(X: torch.Tensor, Y: torch.Tensor, vocab_size: int) -> Answerin
 def explore_steps(model, vocab: Vocab, text: str = "the time traveller", limit: int = 24) -> AnsweringFigure:
     """Notebook 04: the model at one time step after another: character read, hidden state, next characters."""
 
-    @lru_cache(maxsize=8)
     def read(text: str):
         hidden, outputs, state = [], [], model.initial_state(1)
         with torch.no_grad():
@@ -370,6 +375,7 @@ def explore_minibatches(length: int = 60) -> AnsweringFigure:
     return AnsweringFigure(draw, controls, (10, 3.2), rows)
 
 
+GUESS = 27.0  # perplexity of a blind guess: the letters and the space
 OFF = math.inf  # a slider's value for "no clipping", for it cannot hold None
 COLORS = [plot.BLUE, plot.ORANGE, plot.GREEN, plot.RED, plot.PURPLE, plot.SKY]
 
@@ -387,10 +393,16 @@ def describe(settings: Settings, names: Iterable[str] = ("batches", "hidden_size
 
 
 def tell_apart(shown: list[Settings]) -> list[str]:
-    """For each of the settings, in words, only what differs among them; all of it when there is nothing to compare."""
+    """For each of the settings a legend with only what differs among them, or with all when there is one alone.
+
+    The network and the kind of minibatches stand in lines of their own, so that a legend stays narrow.
+    """
     names = [f.name for f in fields(Settings) if f.name != "num_epochs"]
     differing = [name for name in names if len({getattr(settings, name) for settings in shown}) > 1]
-    return [describe(settings, differing) if differing else describe(settings) for settings in shown]
+    differing = differing or ["batches", "hidden_size", "lr", "max_norm"]
+    lines = [["network"], ["batches"], [name for name in names if name not in ("network", "batches")]]
+    lines = [[name for name in line if name in differing] for line in lines]
+    return ["\n".join(describe(settings, line) for line in lines if line) for settings in shown]
 
 
 def how_it_ends(run: Run) -> str:
@@ -400,8 +412,8 @@ def how_it_ends(run: Run) -> str:
     bad, last = diverged_in(run.perplexity), run.perplexity[-1]
     if run.stopped:
         return f"It diverged: {run.stopped}"
-    if bad and last > 27:
-        return f"It diverged: above 100 in epoch {bad}, and {last:.3g} at the end, where a blind guess has 27."
+    if bad and last > GUESS:
+        return f"It diverged: above 100 in epoch {bad}, and {last:.3g} at the end, where a blind guess has {GUESS:g}."
     jump = f"a jump above 100 in epoch {bad} and " if bad else ""
     end = f"It ends at {last:.3g} on its training text"
     if run.unseen:
@@ -419,7 +431,7 @@ class Explorer(AnsweringFigure):
 
     def __init__(self, ladder: dict[str, float] | None = None, folder: Path = FOLDER):
         self.runs, self.problems = load_runs(folder)
-        self.ladder, self.pins, self.notice = ladder or {}, [], ""
+        self.ladder, self.pins = ladder or {}, []
 
         def slider(label, name, width):
             values = sorted({OFF if getattr(s, name) is None else getattr(s, name) for s in GRID})
@@ -459,8 +471,11 @@ class Explorer(AnsweringFigure):
 
     def pin(self, run: Run, name: str = "") -> None:
         """Keep a run in the picture, under `name` if it has one; a sixth pin replaces the first."""
-        if (run, name) not in self.pins:
-            self.pins = [*self.pins, (run, name)][-self.MOST_PINS :]
+        if not any(pinned is run for pinned, _, _ in self.pins):
+            kept = self.pins[-self.MOST_PINS + 1 :] if len(self.pins) == self.MOST_PINS else self.pins
+            taken = {color for _, _, color in kept}
+            color = next(color for color in COLORS[1:] if color not in taken)  # a pin keeps its colour
+            self.pins = [*kept, (run, name, color)]
         self.answer()
 
     def clear(self) -> None:
@@ -481,30 +496,26 @@ class Explorer(AnsweringFigure):
     def _draw(self, figure, epoch, log, training, unseen, show_ladder, show_norm, **chosen) -> str:
         settings = self._settings(**chosen)
         current = self.runs.get(settings)
-        pins = [(run, name) for run, name in self.pins if run is not current]
-        shown = [(current, "")] * (current is not None) + pins
-        labels = tell_apart([run.settings for run, _ in shown])
-        labels = [f"{name}: {label}" if name else label for label, (_, name) in zip(labels, shown, strict=True)]
-        if len(shown) > 1 and current is not None:
-            labels[0] += " (chosen)"
-        colors = [COLORS[0]] * (current is not None) + COLORS[1 : len(pins) + 1]
+        shown = [(current, "", COLORS[0])] if current is not None else []
+        shown += [pin for pin in self.pins if pin[0] is not current]
+        labels = tell_apart([run.settings for run, _, _ in shown])
         curves = [
-            (label.replace(", ", "\n"), color, run.perplexity, run.unseen)
-            for label, color, (run, _) in zip(labels, colors, shown, strict=True)
+            (f"{name}: {label}" if name else label, color, run.perplexity, run.unseen)
+            for label, (run, name, color) in zip(labels, shown, strict=True)
         ]
         frame = {"left": 0.075, "right": 0.77, "top": 0.98, "bottom": 0.16}
         if show_norm:
             figure.set_size_inches(10, 4.4)
-            ax, below = figure.subplots(
-                2, 1, sharex=True, gridspec_kw={**frame, "height_ratios": [2.4, 1], "hspace": 0.12}
-            )
+            rows = {"height_ratios": [2.4, 1], "hspace": 0.12}
+            ax, below = figure.subplots(2, 1, sharex=True, gridspec_kw={**frame, **rows})
         else:
             ax = figure.subplots(gridspec_kw=frame)
-        ladder = {"guessing": 27.0, **(self.ladder if show_ladder else {})}
-        plot.draw_runs(ax, curves, epoch if current is not None else None, log, training, unseen, ladder)
+        ladder = {"guessing": GUESS, **(self.ladder if show_ladder else {})}
+        thick = 0 if current is not None else None
+        plot.draw_runs(ax, curves, thick, epoch, log, training, unseen, ladder)
         if show_norm:
             ax.set_xlabel("")
-            plot.draw_grad_norms(below, [(color, run.grad_norm) for color, (run, _) in zip(colors, shown, strict=True)])
+            plot.draw_grad_norms(below, [(color, run.grad_norm) for run, _, color in shown], settings.max_norm)
         left_out = "\n" + _some(self.problems) if self.problems else ""
         pinned = f" {len(self.pins)} pinned." if self.pins else ""  # the chosen run itself has no second curve
         if current is None:
@@ -521,9 +532,9 @@ def _at_epoch(run: Run, epoch: int) -> str:
     if epoch > len(run.perplexity):
         return f"At epoch {epoch} there was no training any more."
     reading = f"Epoch {epoch}: training text {run.perplexity[epoch - 1]:.3g}"
-    looked = [e for e in run.unseen if e <= epoch]
-    if looked:
-        reading += f", unseen text {run.unseen[max(looked)]:.3g}"
+    looked = max((e for e in run.unseen if e <= epoch), default=None)
+    if looked is not None:
+        reading += f", unseen text {run.unseen[looked]:.3g}" + (f" (epoch {looked})" if looked != epoch else "")
     sampled = [e for e in run.samples if e <= epoch]
     return f"{reading}. It writes (epoch {max(sampled)}): {run.samples[max(sampled)]}" if sampled else f"{reading}."
 
@@ -538,19 +549,55 @@ class Stopped(Exception):
     """Raised inside a live run to end it."""
 
 
-class _Gated:
-    """A model that asks before every forward pass whether to go on, so that a run pauses and stops at once."""
+class _LiveRun:
+    """One run of the panel, from Start to its end: it trains in a thread and keeps what it shows to itself.
 
-    def __init__(self, model, gate: Callable[[], None]):
-        self._model, self._gate = model, gate
+    The model that is trained and scored asks `gate` before every forward pass, so that a run pauses and stops at once.
+    """
+
+    def __init__(self, settings: Settings, model):
+        self.model, self.run = model, Run(settings, {})
         self.vocab_size, self.parameters, self.initial_state = model.vocab_size, model.parameters, model.initial_state
+        self.stop, self.go, self.thread = threading.Event(), threading.Event(), None
+        self.seconds, self.speed, self.paused = 0.0, 0.0, 0.0  # of training, tokens per second, in pauses
+        self.spent, self.cost = dict.fromkeys(SHARES, 0.0), dict.fromkeys(SHARES, 0.0)  # in all, and the last time
+        self.go.set()
 
     def __call__(self, X, state):
-        self._gate()
-        return self._model(X, state)
+        self.gate()
+        return self.model(X, state)
+
+    def gate(self) -> None:
+        """Wait here while the run is paused, and end it when it was stopped."""
+        if not self.go.is_set():
+            self.when_paused(True)
+            start = time.perf_counter()
+            self.go.wait()
+            self.paused += time.perf_counter() - start
+            if not self.stop.is_set():
+                self.when_paused(False)
+        if self.stop.is_set():
+            raise Stopped
+
+    def when_paused(self, paused: bool) -> None:
+        """Replaced by the panel that shows the run."""
+
+    def alive(self) -> bool:
+        return self.thread is not None and self.thread.is_alive()
+
+    def may(self, act: str) -> bool:
+        """Whether drawing, a sample or a score still fits into its share of the time."""
+        return self.spent[act] + self.cost[act] <= SHARES[act] * (self.seconds + HEAD_START[act])
+
+    def timed(self, act: str, work: Callable[[], None]) -> None:
+        """Do `work` and book what it cost, without a pause that came between."""
+        start, paused = time.perf_counter(), self.paused
+        work()
+        self.cost[act] = time.perf_counter() - start - (self.paused - paused)
+        self.spent[act] += self.cost[act]
 
 
-class LivePanel(w.VBox):
+class LivePanel(Box):
     """Train with buttons: Start, Pause, Resume, Stop, Reset; the curve, a sample and the numbers while it runs.
 
     Training runs in a thread beside the page and the other cells. Whole epochs make the curve, `run`;
@@ -558,18 +605,19 @@ class LivePanel(w.VBox):
     With an `explorer`, a run can be pinned there.
     """
 
-    _latest = None  # a weak reference to the panel that was made or started last
+    _newest = None  # the panel that was made or started last
+    _one_at_a_time = threading.RLock()
 
     def __init__(self, settings: Settings = CLASSIC, text: str | None = None, explorer: Explorer | None = None):
         text = clean(read_book()) if text is None else text
         self.vocab, self.explorer, self._defaults = Vocab(text), explorer, settings
         self._corpus = self.vocab.encode(text[: 2 * settings.num_chars])
-        self._lock, self._stop, self._go = threading.RLock(), threading.Event(), threading.Event()
-        self._thread, self._threads = None, torch.get_num_threads()
+        self._lock, self._threads, self._num_pinned = threading.RLock(), torch.get_num_threads(), 0
+        self.state, self._job = "ready", None
 
         def choice(label, options, value, width):
             options = dict.fromkeys([*options, value])  # a value of one's own becomes an option too
-            pairs = [("off" if o == OFF else o if isinstance(o, str) else f"{o:g}", o) for o in options]
+            pairs = [("off" if o == OFF else f"{o:g}", o) for o in options]
             return _labelled(w.Dropdown, label, width, options=pairs, value=value)
 
         kinds = [(name, key) for key, name in BATCHES.items()]
@@ -583,233 +631,220 @@ class LivePanel(w.VBox):
             "max_norm": choice("clipping", (0.1, 0.3, 1.0, 3.0, OFF), max_norm, "140px"),
             "num_epochs": choice("epochs", (20, 50, 100, 200, 500), settings.num_epochs, "140px"),
         }
-        self.buttons = {}
         acts = [self.start, self.pause, self.resume, self.stop, self.reset, *([self.pin] if explorer else [])]
+        self.buttons = {}
         for act in acts:
             button = w.Button(description=act.__name__.capitalize(), layout={"width": "90px"})
-            button.on_click(lambda button, act=act: act())
+            button.on_click(lambda button, act=act: self._press(act))
             self.buttons[act.__name__] = button
         self.picture = w.Image(format="png", layout=w.Layout(width="100%", max_width="1000px"))
         self.status, self.sample = w.HTML(), w.HTML()
-        wrap = w.Layout(flex_flow="row wrap", align_items="center")
         super().__init__(
-            [
-                w.HBox(list(self.controls.values()), layout=wrap),
-                w.HBox(list(self.buttons.values()), layout=wrap),
-                self.status,
-                self.picture,
-                self.sample,
-            ]
+            [_row(self.controls.values()), _row(self.buttons.values()), self.status, self.picture, self.sample]
         )
         self._claim()
         self._clear()
 
-    def _repr_mimebundle_(self, **arguments):
-        bundle = super()._repr_mimebundle_(**arguments)
-        bundle["text/plain"] = FALLBACK
-        return bundle
+    @property
+    def run(self) -> Run:
+        """What the run has shown so far."""
+        return self._job.run
+
+    @property
+    def model(self):
+        """The network of the run, usable at any time."""
+        return self._job.model
 
     # The buttons -----------------------------------------------------------------------------------------
 
+    def _press(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Exception as error:  # an error in a callback would be seen by nobody
+            self._show(self._job, "failed", _in_words(error))
+
     def start(self) -> None:
         """Begin a run with a fresh model and the settings of the controls; while one is on, nothing happens."""
-        with self._lock:
-            if self._thread is not None and self._thread.is_alive():
+        with LivePanel._one_at_a_time, self._lock:
+            if self.state in ("running", "paused"):
                 return
+            if self._job.alive():  # it has said that it ended, and is about to
+                self._job.thread.join(timeout=10)
             self._claim()
             self._clear()
+            job, settings = self._job, self._job.run.settings
             try:
-                batches = make_batches(self.run.settings, self._corpus[: self.run.settings.num_chars])
-                epochs = train(
-                    _Gated(self.model, self._gate),
-                    batches,
-                    self.run.settings.num_epochs,
-                    self.run.settings.lr,
-                    self.run.settings.max_norm,
-                )
+                batches = make_batches(settings, self._corpus[: settings.num_chars])
+                epochs = train(job, batches, settings.num_epochs, settings.lr, settings.max_norm)
             except Exception as error:
-                self._show("failed", _in_words(error))
+                self._show(job, "failed", _in_words(error))
                 return
-            self._stop.clear()
-            self._go.set()
-            self._show("running", "the first epoch is running")
-            self._thread = threading.Thread(target=self._work, args=(epochs,), daemon=True)
-            self._thread.start()
+            job.when_paused = lambda paused: self._when_paused(job, paused)
+            self._show(job, "running", "the first epoch is running")
+            job.thread = threading.Thread(target=self._work, args=(job, epochs), daemon=True)
+            job.thread.start()
 
     def pause(self) -> None:
         """Hold the run before its next forward pass."""
         with self._lock:
             if self.state == "running":
-                self._go.clear()
+                self._job.go.clear()
 
     def resume(self) -> None:
         """Let a paused run go on."""
-        with self._lock:
-            if self.state in ("running", "paused"):
-                self._go.set()
+        self._job.go.set()
 
     def stop(self) -> None:
         """End the run; the model keeps what it has learned, the curve its whole epochs."""
-        with self._lock:
-            thread = self._thread
-            self._stop.set()
-            self._go.set()
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout=10)
+        job = self._job
+        job.stop.set()
+        job.go.set()
+        if job.alive() and job.thread is not threading.current_thread():
+            job.thread.join(timeout=10)
 
     def reset(self) -> None:
         """End the run if there is one, forget it, and make a fresh model."""
-        self.stop()
-        with self._lock:
-            self._clear()
+        with LivePanel._one_at_a_time:
+            self.stop()
+            with self._lock:
+                self._clear()  # should the thread still live, it has lost its panel and ends at its next step
 
     def pin(self) -> None:
-        """Keep the run as it stands among the explorer's curves."""
-        with self._lock:
-            if not self.run.perplexity:
-                self._show(self.state, "there is no whole epoch to pin yet")
-                return
-            run = replace(self.run, perplexity=list(self.run.perplexity), grad_norm=list(self.run.grad_norm))
-            run.unseen, run.samples = dict(self.run.unseen), dict(self.run.samples)
-        self.explorer.pin(run, "live")
+        """Keep the run, as it stands, among the explorer's curves."""
+        run = self.run
+        num_epochs = min(len(run.perplexity), len(run.grad_norm))
+        if not num_epochs:
+            self._show(self._job, self.state, "there is no whole epoch to pin yet")
+            return
+        self._num_pinned += 1
+        run = replace(run, perplexity=run.perplexity[:num_epochs], grad_norm=run.grad_norm[:num_epochs])
+        run.unseen, run.samples = dict(run.unseen), dict(run.samples)
+        self.explorer.pin(run, f"live {self._num_pinned}")
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait in the notebook until the run has ended, for at most `timeout` seconds."""
-        if self._thread is not None:
-            self._thread.join(timeout)
+        if self._job.thread is not None:
+            self._job.thread.join(timeout)
 
     # Inside ----------------------------------------------------------------------------------------------
 
     def _claim(self) -> None:
-        other = LivePanel._latest and LivePanel._latest()
-        if other is not None and other is not self:
-            other.stop()
-        LivePanel._latest = weakref.ref(self)
-
-    def _chosen(self) -> Settings:
-        values = {name: control.value for name, control in self.controls.items()}
-        values["max_norm"] = None if values["max_norm"] == OFF else values["max_norm"]
-        return replace(self._defaults, **values)
+        with LivePanel._one_at_a_time:
+            other, LivePanel._newest = LivePanel._newest, self
+            if other is not None and other is not self:
+                other.stop()
 
     def _clear(self) -> None:
-        settings = self._chosen()
-        self.run, self.model = Run(settings, {}), make_model(settings, len(self.vocab))
-        self._seconds, self._speed, self._paused = 0.0, 0.0, 0.0
-        self._next_status = 0.0
-        self._spent = dict.fromkeys(SHARES, 0.0)
-        self._cost = dict.fromkeys(SHARES, 0.0)  # in seconds, the last time; at first a guess
+        values = {name: control.value for name, control in self.controls.items()}
+        values["max_norm"] = None if values["max_norm"] == OFF else values["max_norm"]
+        settings = replace(self._defaults, **values)
+        self._job = _LiveRun(settings, make_model(settings, len(self.vocab)))
         self.sample.value = ""
-        self._show("ready", "press Start")
-        self._draw()
+        self._show(self._job, "ready", "press Start")
+        self._draw(self._job)
 
-    def _gate(self) -> None:
-        """Wait here while the run is paused, and end it when it was stopped."""
-        if not self._go.is_set():
-            self._show("paused", "press Resume to go on, or Stop")
-            start = time.perf_counter()
-            self._go.wait()
-            self._paused += time.perf_counter() - start
-            if not self._stop.is_set():
-                self._show("running", "")
-        if self._stop.is_set():
-            raise Stopped
+    def _when_paused(self, job: _LiveRun, paused: bool) -> None:
+        self._show(job, "paused" if paused else "running", "press Resume to go on, or Stop" if paused else "")
 
-    def _work(self, epochs) -> None:
-        state, note = "finished", ""
+    def _work(self, job: _LiveRun, epochs) -> None:
+        state, note, run = "finished", "", job.run
         torch.set_num_threads(self._threads)  # a new thread does not know it, and two would only fight for the cores
         try:
-            start = time.perf_counter()
+            next_status, start = 0.0, time.perf_counter()
             for record in epochs:
-                self._take(record, time.perf_counter() - start)
-                start, self._paused = time.perf_counter(), 0.0
-            self._write_sample(_Gated(self.model, self._gate))
-            self._score_unseen(_Gated(self.model, self._gate))
+                active = max(time.perf_counter() - start - job.paused, 1e-9)
+                job.speed = record.tokens_per_second * (active + job.paused) / active  # without its pauses
+                job.seconds += active
+                run.perplexity.append(record.perplexity)
+                run.grad_norm.append(record.grad_norm)
+                if record.epoch == 1:
+                    job.cost["unseen"] = 2 * active  # a guess: unseen text is read one character at a time
+                for act, work in (("sample", self._write), ("unseen", self._score), ("draw", self._draw)):
+                    if job.may(act):
+                        job.timed(act, lambda work=work: work(job))
+                if time.perf_counter() >= next_status:
+                    self._show(job, "running", "")
+                    next_status = time.perf_counter() + 0.2
+                start, job.paused = time.perf_counter(), 0.0
+            self._write(job)
+            self._score(job)
         except Stopped:
             state, note = "stopped", "the model keeps what it has learned"
         except TrainingDiverged as error:
-            state, note, self.run.stopped = "diverged", str(error), str(error)
+            state, note, run.stopped = "diverged", str(error), str(error)
         except Exception as error:
             state, note = "failed", _in_words(error)
         try:
-            if state == "stopped" and self.run.perplexity:
-                self._write_sample(self.model)
-            self._draw()
+            if state == "stopped" and run.perplexity:  # the weights are those of the middle of an epoch
+                self._say(job, f"It writes now: {self._sample(job.model)}")
+            self._draw(job)
         except Exception as error:
             note = f"{note} {_in_words(error)}"
-        self._show(state, note)
+        self._show(job, state, note)
 
-    def _take(self, record, seconds: float) -> None:
-        active = max(seconds - self._paused, 1e-9)
-        self._seconds += active
-        self._speed = record.tokens_per_second * seconds / active  # of the epoch without its pauses
-        self.run.perplexity.append(record.perplexity)
-        self.run.grad_norm.append(record.grad_norm)
-        if len(self.run.perplexity) == 1:
-            self._cost["unseen"] = 2 * active  # about so long does it take to read unseen text, one character at a time
-        gated = _Gated(self.model, self._gate)
-        acts = {
-            "sample": lambda: self._write_sample(gated),
-            "unseen": lambda: self._score_unseen(gated),
-            "draw": self._draw,
-        }
-        for name, act in acts.items():
-            budget = SHARES[name] * (self._seconds + HEAD_START[name])
-            if self._spent[name] + self._cost[name] <= budget:
-                start = time.perf_counter()
-                act()
-                self._cost[name] = time.perf_counter() - start
-                self._spent[name] += self._cost[name]
-        if time.perf_counter() >= self._next_status:
-            self._show("running", "")
-            self._next_status = time.perf_counter() + 0.2
-
-    def _score_unseen(self, model) -> None:
-        num_chars = self.run.settings.num_chars
-        if self.run.perplexity and len(self._corpus) >= num_chars + 2:
-            self.run.unseen[len(self.run.perplexity)] = evaluate(model, self._corpus[num_chars:])
-
-    def _write_sample(self, model) -> None:
+    def _sample(self, model) -> str:
         prefix = PREFIX if all(c in self.vocab.index for c in PREFIX) else self.vocab.tokens[1]
-        epoch, sample = len(self.run.perplexity), generate(prefix, SAMPLE_CHARS, model, self.vocab)
-        self.run.samples[epoch] = sample
-        self.sample.value = in_html(f"It writes (epoch {epoch}): {sample}")
+        return generate(prefix, SAMPLE_CHARS, model, self.vocab)
 
-    def _draw(self) -> None:
-        settings, run = self.run.settings, self.run
+    def _write(self, job: _LiveRun) -> None:
+        epoch = len(job.run.perplexity)
+        if epoch:
+            job.run.samples[epoch] = self._sample(job)
+            self._say(job, f"It writes (epoch {epoch}): {job.run.samples[epoch]}")
+
+    def _score(self, job: _LiveRun) -> None:
+        run, num_chars = job.run, job.run.settings.num_chars
+        if run.perplexity and len(self._corpus) >= num_chars + 2:
+            run.unseen[len(run.perplexity)] = evaluate(job, self._corpus[num_chars:])
+
+    def _draw(self, job: _LiveRun) -> None:
+        run = job.run
 
         def draw(figure) -> str:
             ax = figure.subplots(gridspec_kw={"left": 0.075, "right": 0.77, "top": 0.98, "bottom": 0.17})
-            label = describe(settings, ("network", "batches", "hidden_size", "lr", "max_norm")).replace(", ", "\n")
+            network, batches = describe(run.settings, ["network"]), describe(run.settings, ["batches"])
+            label = f"{network}\n{batches}\n{describe(run.settings, ('hidden_size', 'lr', 'max_norm'))}"
             curves = [(label, COLORS[0], run.perplexity, run.unseen)]
-            epoch = len(run.perplexity) or None
-            plot.draw_runs(ax, curves, epoch, ladder={"guessing": 27.0}, num_epochs=settings.num_epochs)
+            ladder = {"guessing": len(self.vocab) - 1}  # <unk> never comes
+            plot.draw_runs(ax, curves, 0, len(run.perplexity), ladder=ladder, num_epochs=run.settings.num_epochs)
             return ""
 
-        self.picture.value, _ = picture_of(draw, (10, 3.1))
+        png, _ = picture_of(draw, (10, 3.1))
+        if job is self._job:
+            self.picture.value = png
 
-    def _show(self, state: str, note: str) -> None:
+    def _say(self, job: _LiveRun, text: str) -> None:
+        if job is self._job:
+            self.sample.value = in_html(text)
+
+    def _show(self, job: _LiveRun, state: str, note: str) -> None:
         """Say where the run stands, and leave only those buttons that do something now."""
-        self.state = state
-        busy = state in ("running", "paused")
+        if job is not self._job:  # a run that was reset has nothing to say any more
+            return
+        run, busy = job.run, state in ("running", "paused")
         words = [f"<b>{state}</b>"]
-        if self.run.perplexity:
-            epoch, total = len(self.run.perplexity), self.run.settings.num_epochs
-            words.append(f"epoch {epoch} of {total}, perplexity {self.run.perplexity[-1]:.3g}")
-            words.append(f"{self._speed:,.0f} tokens/s, {self._seconds:.0f} s")
+        if run.perplexity:
+            epoch, total = len(run.perplexity), run.settings.num_epochs
+            words.append(f"epoch {epoch} of {total}, perplexity {run.perplexity[-1]:.3g}")
+            words.append(f"{job.speed:,.0f} tokens/s, {job.seconds:.0f} s")
             if busy:
-                words.append(f"{self._seconds / epoch * (total - epoch):.0f} s to go")
+                words.append(f"{job.seconds / epoch * (total - epoch):.0f} s to go")
+        bad = diverged_in(run.perplexity)
+        if bad and run.perplexity[-1] > len(self.vocab) - 1:
+            words.append(f"diverged: above 100 in epoch {bad}")
         if note:
             words.append(html.escape(note))
-        self.status.value = "; ".join(words)
         usable = {
             "start": not busy,
             "pause": state == "running",
             "resume": state == "paused",
             "stop": busy,
             "reset": state != "ready",
-            "pin": not busy,
+            "pin": bool(run.perplexity),
         }
         for name, button in self.buttons.items():
             button.disabled = not usable[name]
         for control in self.controls.values():
             control.disabled = busy
+        self.status.value = "; ".join(words)
+        self.state = state

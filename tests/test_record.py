@@ -3,7 +3,9 @@
 import itertools
 import json
 import math
+import os
 import re
+import signal
 import subprocess
 import sys
 from concurrent.futures import Future
@@ -129,8 +131,8 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
 def test_a_missing_or_damaged_recording_is_named(tmp_path):
     run = make_run()
     name = rf"{run.settings.name}\.json"
-    with pytest.raises(FileNotFoundError, match=name):
-        record.load_run(run.settings, tmp_path)
+    with pytest.raises(FileNotFoundError, match=rf"{CLASSIC.name}\.json is missing"):
+        record.load_run(CLASSIC, tmp_path)
     path = record.save_run(run, tmp_path)
     whole = json.loads(path.read_text(encoding="utf-8"))
     other = {**whole["settings"], "lr": 7.0}
@@ -174,10 +176,7 @@ def test_recording_resumes_where_it_stopped(tmp_path, monkeypatch, capsys):
 
     class Here:  # a pool of processes would not see the small grid
         def __init__(self, *arguments, **options): ...
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *error): ...
+        def shutdown(self): ...
         def submit(self, work, *arguments):
             job = Future()
             job.set_result(work(*arguments))
@@ -221,7 +220,7 @@ def test_the_ladder_is_complete():
 def test_a_missing_or_damaged_ladder_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"ladder\.json"):
         record.load_ladder(tmp_path)
-    for text in ("", "[]", '{"RNN": {}}', '{"RNN": {"held_out": ["a"]}}'):
+    for text in ("", "[]", "{}", '{"RNN": {}}', '{"RNN": {"held_out": []}}', '{"RNN": {"held_out": ["a"]}}'):
         (tmp_path / "ladder.json").write_text(text, encoding="utf-8")
         with pytest.raises(ValueError, match=r"ladder\.json"):
             record.load_ladder(tmp_path)
@@ -249,3 +248,34 @@ def test_the_readme_shows_samples_of_the_recorded_run():
     shown = re.findall(r"^epoch +(\d+)   (.*)$", readme, flags=re.M)
     assert len(shown) >= 3
     assert all(samples[int(epoch)].startswith(sample) for epoch, sample in shown)
+
+
+def test_an_interrupt_ends_recording_at_once_and_leaves_no_half_written_file(tmp_path):
+    command = [sys.executable, "-u", "-m", "helpers.record", "--folder", str(tmp_path), "--only", "h128_lr0.1_"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    assert "9 to record now" in process.stdout.readline()
+    assert "epoch 100" in process.stdout.readline()  # it trains
+    os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does: every process of the group gets it
+    rest, _ = process.communicate(timeout=30)
+    assert process.returncode == 1 and "Start it again" in rest and "Traceback" not in rest
+    assert [path.name for path in tmp_path.iterdir() if path.suffix != ".json"] == []
+
+
+def test_a_name_tells_all_that_is_not_as_usual():
+    names = {replace(CLASSIC, **change).name for change in ({}, {"seed": 1}, {"network": "GRU"}, {"num_epochs": 3})}
+    assert len(names) == 4 and CLASSIC.name == "sequential_h512_lr1_clip1"
+    with pytest.raises(FileNotFoundError, match="never recorded"):
+        record.load_run(replace(CLASSIC, hidden_size=64))
+    with pytest.raises(FileNotFoundError, match="never recorded"):
+        record.load_run(replace(CLASSIC, network="GRU"))
+
+
+def test_wrong_settings_of_the_command_are_said(capsys):
+    for arguments, hint in ((["--processes", "0"], "at least 1"), (["--only", "h33"], "no run of the grid")):
+        with pytest.raises(SystemExit):
+            record.main(arguments)
+        assert hint in capsys.readouterr().err
+    with pytest.raises(ValueError, match="sequential, reset, random"):
+        record.make_batches(replace(SMALL, batches="sideways"), torch.arange(1200) % 28)

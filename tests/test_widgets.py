@@ -2,6 +2,7 @@
 
 import math
 import re
+import threading
 import time
 from dataclasses import replace
 
@@ -59,7 +60,7 @@ def test_the_two_parts_of_a_cut_add_up_wherever_it_is(seed, batch, n, hidden, da
 
 def test_runs_are_drawn_as_they_are_and_marked(ax):
     runs = [("a", "red", [20.0, 10.0, 1e50], {1: 21.0, 3: math.inf}), ("b", "blue", [25.0, 24.0, 23.0], {})]
-    plot.draw_runs(ax, runs, epoch=2, log=True, num_epochs=3)
+    plot.draw_runs(ax, runs, thick=0, epoch=2, log=True, num_epochs=3)
     lines = {tuple(line.get_ydata()) for line in ax.get_lines()}
     assert (20.0, 10.0, 4000.0) in lines and (25.0, 24.0, 23.0) in lines
     assert (21.0, 4000.0) in lines, "unseen text"
@@ -71,7 +72,7 @@ def test_runs_are_drawn_as_they_are_and_marked(ax):
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("unseen", [True, False])
 def test_curves_can_be_left_out(ax, training, unseen):
-    plot.draw_runs(ax, [("a", "red", [9.0, 8.0], {1: 7.0, 2: 6.0})], None, False, training, unseen, {"best": 4.0})
+    plot.draw_runs(ax, [("a", "red", [9.0, 8.0], {1: 7.0, 2: 6.0})], None, 0, False, training, unseen, {"best": 4.0})
     lines = [tuple(line.get_ydata()) for line in ax.get_lines()]
     assert ((9.0, 8.0) in lines) is training and ((7.0, 6.0) in lines) is unseen
     assert [4, 4] in [list(line) for line in lines] and "best 4" in [text.get_text() for text in ax.texts]
@@ -273,6 +274,9 @@ def test_at_each_epoch_it_shows_the_last_sample_before(explorer):
         explorer.controls["epoch"].value = epoch
         assert f"(epoch {sampled}): {run.samples[sampled]}" in words(explorer.reading)
         assert f"training text {run.perplexity[epoch - 1]:.3g}" in words(explorer.reading)
+        looked = max(e for e in run.unseen if e <= epoch)
+        where = "" if looked == epoch else f" (epoch {looked})"
+        assert f"unseen text {run.unseen[looked]:.3g}{where}. " in words(explorer.reading)
     explorer.controls["epoch"].value = 500
 
 
@@ -283,7 +287,7 @@ def test_pins_stay_until_they_are_cleared(explorer):
         choose(explorer, chosen)
         explorer.pin_button.click()
         explorer.pin_button.click()  # a second time does nothing
-    assert [run.settings for run, _ in explorer.pins] == GRID[2:7]
+    assert [run.settings for run, _, _ in explorer.pins] == GRID[2:7]
     live = Run(replace(CLASSIC, lr=2.0, num_epochs=3), {}, [20.0, 15.0, 12.0], [1.0] * 3, {3: 13.0}, {3: "time"})
     explorer.pin(live, "live")
     choose(explorer, CLASSIC)
@@ -294,18 +298,63 @@ def test_pins_stay_until_they_are_cleared(explorer):
 
 def test_labels_say_how_runs_differ():
     a = CLASSIC
-    assert widgets.tell_apart([a]) == ["sequential, state carried, h 512, lr 1, clip 1"]
+    alone = "sequential, state carried\nh 512, lr 1, clip 1"
+    assert widgets.tell_apart([a]) == [alone]
     assert widgets.tell_apart([a, replace(a, lr=0.3)]) == ["lr 1", "lr 0.3"]
     assert widgets.tell_apart([a, replace(a, max_norm=None), replace(a, batches="random")]) == [
-        "sequential, state carried, clip 1",
-        "sequential, state carried, clip off",
-        "random, clip 1",
+        "sequential, state carried\nclip 1",
+        "sequential, state carried\nclip off",
+        "random\nclip 1",
     ]
     assert widgets.tell_apart([a, replace(a, network="GRU")]) == ["from scratch", "torch.nn.GRU"]
-    assert widgets.tell_apart([a, a]) == ["sequential, state carried, h 512, lr 1, clip 1"] * 2
-    assert set(widgets.describe(replace(a, batches=kind)) for kind in BATCHES) == {
+    assert widgets.tell_apart([a, a]) == [alone] * 2
+    assert {widgets.describe(replace(a, batches=kind)) for kind in BATCHES} == {
         f"{name}, h 512, lr 1, clip 1" for name in BATCHES.values()
     }
+
+
+def drawn(explorer) -> Figure:
+    """The explorer's figure as it stands."""
+    figure = Figure(figsize=explorer.size, layout="none")
+    explorer.draw_figure(figure, **{name: control.value for name, control in explorer.controls.items()})
+    figure.canvas.draw()
+    return figure
+
+
+def test_a_full_legend_stays_inside_the_picture_and_every_pin_keeps_its_colour(explorer):
+    explorer.clear()
+    others = [GRID[0], GRID[20], GRID[50], GRID[70], GRID[100]]
+    for chosen in others:
+        choose(explorer, chosen)
+        explorer.pin_button.click()
+    colors = {run.settings: color for run, _, color in explorer.pins}
+    assert len(set(colors.values())) == 5 and widgets.COLORS[0] not in colors.values()
+    live = Run(replace(CLASSIC, network="LSTM", num_epochs=3), {}, [20.0, 15.0, 12.0], [1.0] * 3, {3: 13.0}, {})
+    explorer.pin(live, "live 1")
+    choose(explorer, CLASSIC)
+    for show_norm in (False, True):
+        explorer.controls["show_norm"].value = show_norm
+        figure = drawn(explorer)
+        legend = figure.axes[0].get_legend()
+        assert len(legend.get_texts()) == 6 and any("live 1" in text.get_text() for text in legend.get_texts())
+        inside, whole = legend.get_window_extent(), figure.bbox
+        assert inside.x1 <= whole.x1 and inside.y0 >= whole.y0, "the legend runs out of the picture"
+        shown = {handle.get_color() for handle in legend.get_lines()}
+        assert shown == {widgets.COLORS[0], *(color for _, _, color in explorer.pins)}
+    explorer.controls["show_norm"].value = False
+    choose(explorer, others[2])  # one of the pinned runs is now the chosen one
+    kept = {run.settings: color for run, _, color in explorer.pins}
+    assert all(kept[settings] == color for settings, color in colors.items() if settings in kept)
+    explorer.clear()
+
+
+def test_the_threshold_is_drawn_where_it_is(explorer):
+    explorer.controls["show_norm"].value = True
+    for max_norm in (0.1, 1.0, None):
+        choose(explorer, replace(CLASSIC, hidden_size=32, max_norm=max_norm))
+        texts = [text.get_text() for text in drawn(explorer).axes[1].texts]
+        assert texts == ([] if max_norm is None else [f"clipped at {max_norm:g}"])
+    explorer.controls["show_norm"].value = False
 
 
 def test_the_end_of_a_run_in_words():
@@ -373,20 +422,79 @@ def test_pause_holds_and_resume_goes_on_and_stop_leaves_a_usable_model(panel):
     generate("time", 10, panel.model, panel.vocab)
 
 
-def test_a_paused_run_can_be_stopped_and_its_pause_is_not_counted(panel):
+def test_a_pause_is_not_counted_as_training_nor_charged_to_what_it_interrupted(panel):
+    panel.controls["num_epochs"].value = 500
     panel.start()
     wait_for(lambda: epochs(panel) >= 3)
     panel.pause()
     wait_for(lambda: panel.state == "paused")
+    job, before = panel._job, panel._job.seconds
     time.sleep(1.0)
     panel.resume()
-    wait_for(lambda: panel.state == "running")
     stands = epochs(panel)
-    wait_for(lambda: epochs(panel) > stands + 1 or panel.state == "finished")
+    wait_for(lambda: epochs(panel) > stands)
+    assert job.seconds - before < 0.5, "the pause was counted as training"
+    job.go.clear()
+    threading.Timer(0.5, job.go.set).start()
+    job.timed("sample", job.gate)
+    assert job.cost["sample"] < 0.3, "the pause was charged to the sample"
+
+
+def test_a_paused_run_can_be_stopped(panel):
+    panel.start()
+    wait_for(lambda: epochs(panel) >= 1)
     panel.pause()
+    wait_for(lambda: panel.state == "paused")
+    samples = dict(panel.run.samples)
     panel.stop()
-    assert panel.state in ("stopped", "finished")
-    assert panel._seconds < epochs(panel) * 0.2 + 0.9, "the pause was counted as training"
+    assert panel.state == "stopped" and "It writes now" in words(panel.sample)
+    assert panel.run.samples == samples, "a sample of a half epoch stands among those of whole epochs"
+
+
+def test_drawing_and_looking_keep_to_their_share(panel):
+    panel.controls["num_epochs"].value = 200
+    panel.start()
+    panel.wait(60)
+    job = panel._job
+    for act, share in widgets.SHARES.items():
+        allowed = share * (job.seconds + widgets.HEAD_START[act])
+        assert job.spent[act] <= allowed + 2 * job.cost[act] + 0.1, f"{act} took more than its share"
+    assert job.spent["draw"] > 0 and panel.run.samples
+    assert 8960 * 0.2 < job.speed
+
+
+def test_buttons_are_usable_only_when_they_do_something(panel):
+    def usable() -> set[str]:
+        return {name for name, button in panel.buttons.items() if not button.disabled}
+
+    assert usable() == {"start"}
+    panel.start()
+    wait_for(lambda: epochs(panel) >= 1)
+    assert usable() == {"pause", "stop", "reset"}
+    panel.pause()
+    wait_for(lambda: panel.state == "paused")
+    assert usable() == {"resume", "stop", "reset"}
+    panel.stop()
+    assert usable() == {"start", "reset"}
+
+
+def test_a_run_that_was_reset_says_and_changes_nothing_more(panel):
+    panel.start()
+    wait_for(lambda: epochs(panel) >= 1)
+    old = panel._job
+    panel._clear()  # as if its thread had not ended in time
+    wait_for(lambda: len(old.run.perplexity) >= 5)
+    assert panel.state == "ready" and epochs(panel) == 0 and panel.model is not old.model
+    old.stop.set()
+
+
+def test_an_error_in_a_button_is_said(panel, monkeypatch):
+    def fails(*arguments):
+        raise RuntimeError("no room for this model")
+
+    monkeypatch.setattr(widgets, "make_model", fails)
+    panel.buttons["start"].click()
+    assert panel.state == "failed" and "no room for this model" in panel.status.value
 
 
 def test_buttons_at_the_wrong_moment_do_nothing(panel):
@@ -394,9 +502,9 @@ def test_buttons_at_the_wrong_moment_do_nothing(panel):
         act()
     assert panel.state == "ready" and epochs(panel) == 0
     panel.start()
-    thread = panel._thread
+    thread = panel._job.thread
     panel.start()
-    assert panel._thread is thread, "a second start began a second run"
+    assert panel._job.thread is thread, "a second start began a second run"
     panel.reset()
     assert panel.state == "ready" and epochs(panel) == 0 and not thread.is_alive()
     time.sleep(0.2)
@@ -451,8 +559,8 @@ def test_a_live_run_is_pinned_as_it_stands(explorer):
     panel.start()
     panel.wait(30)
     panel.buttons["pin"].click()
-    ((pinned, name),) = explorer.pins
-    assert name == "live" and pinned.perplexity == panel.run.perplexity
+    ((pinned, name, _),) = explorer.pins
+    assert name == "live 1" and pinned.perplexity == panel.run.perplexity
     panel.reset()
     assert len(pinned.perplexity) == 5, "a reset took the pinned run away"
     explorer.clear()

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
-from .answer import Wrong, call, compare, describe, exercise, fresh
+from .answer import Wrong, agrees, call, compare, describe, exercise, explain_difference, fresh
 
 NOTEBOOK = "01_concatenation"
 PRODUCTS = {
@@ -45,6 +45,36 @@ def torch_calls(function: Callable, *arguments) -> list[str]:
     with _Recorder() as recorder:
         call(function, *arguments)
     return recorder.names
+
+
+def compare_briefly(
+    function: Callable, reference: Callable, cases: list[tuple], mistakes: list[tuple], asked: Callable
+) -> None:
+    """As `compare`, but a difference that no mistake explains is told with asked(*case) in place of the arguments."""
+    results = [call(function, *case) for case in cases]
+    given = iter(results)
+    try:
+        compare(lambda *case: next(given), reference, cases, mistakes)
+    except Wrong as wrong:
+        if str(wrong) in {hint for _, hint in mistakes}:
+            raise
+        for case, result in zip(cases, results, strict=True):
+            expected = reference(*case)
+            if not agrees(result, expected):
+                raise Wrong(explain_difference(result, expected, asked(*case))) from None
+        raise
+
+
+def _named(names: str) -> Callable[..., str]:
+    """For tensors of these names: "For " and their numbers where they are few, their shapes otherwise."""
+
+    def asked(*tensors: torch.Tensor) -> str:
+        if sum(tensor.numel() for tensor in tensors) <= 8:
+            return "For " + ", ".join(map(describe, tensors))
+        parts = zip(names.split(), tensors, strict=True)
+        return "For " + ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in parts)
+
+    return asked
 
 
 def _draw(generator: torch.Generator, *shape: int) -> torch.Tensor:
@@ -117,12 +147,21 @@ def equal_within(answer) -> None:
     pair, row, negative = draw(2), draw(4), -draw(3).abs()
     many, large, small = draw(100), 1e5 * draw(3), 1e-6 * draw(3)
     wide, tall = draw(8, 500), draw(500, 8)
+    spike = torch.cat([torch.tensor([1000.0]), 0.001 * draw(9)])  # its norm is its largest entry
     cases = [
         (pair, pair.clone(), 1e-6),
         (torch.zeros(2), torch.zeros(2), 1e-6),
         (pair, shifted(pair, 0.1, [0.0, 1.0]), 1e-3),
         (pair, shifted(pair, 0.1, [-1.0, 0.0]), 1e-3),
         (negative, shifted(negative, 3e-5, [1.0, 1.0, 1.0]), 1e-4),
+        (torch.tensor([5.0]), torch.tensor([-5.0]), 0.1),
+        (torch.tensor([1.0, 2.0, -5.0]), torch.tensor([1.0, 2.0, -5.35]), 0.1),
+        (row, shifted(row, 0.07, [1.0, -1.0, 1.0, -1.0]), 0.1),
+        (row, shifted(row, 0.15, [1.0, -1.0, 1.0, -1.0]), 0.1),
+        (torch.tensor([1.0]), torch.tensor([1.4]), 0.3),
+        (torch.tensor([1.4]), torch.tensor([1.0]), 0.3),
+        (torch.tensor([1.0]), torch.tensor([3.0]), 0.45),
+        (spike, shifted(spike, 0.15, [0.0] * 9 + [1.0]), 0.1),
         (torch.tensor([2000.0, 1e-4]), torch.tensor([2000.0, -1e-4]), 1e-5),
         (large, shifted(large, 3e-5, [1.0, -1.0, 1.0]), 1e-4),
         (small, shifted(small, 1e-3, [1.0, -1.0, 1.0]), 1e-4),
@@ -134,47 +173,83 @@ def equal_within(answer) -> None:
     def right(A, B, tolerance):
         return bool((A.double() - B.double()).abs().max() <= tolerance * _largest(A, B).double())
 
-    def rule(judge):
-        return lambda A, B, tolerance: bool(judge(A, B, A - B, tolerance * _largest(A, B)))
+    sizes = [  # the number that is multiplied with the tolerance, and what is wrong with it
+        (_largest, ""),
+        (lambda A, B: A.abs().max(), "B"),
+        (lambda A, B: B.abs().max(), "A"),
+        (lambda A, B: torch.maximum(A.max(), B.max()), "signed"),
+        (lambda A, B: torch.maximum(A.max().abs(), B.max().abs()), "signed"),
+        (lambda A, B: torch.maximum(A.max(), B.max()).abs(), "signed"),
+        (lambda A, B: A.max(), "signed"),
+        (lambda A, B: B.max(), "signed"),
+        (lambda A, B: A.max().abs(), "signed"),
+        (lambda A, B: B.max().abs(), "signed"),
+        (lambda A, B: torch.tensor(1.0), "fixed"),
+        (lambda A, B: A.abs(), "own"),
+        (lambda A, B: B.abs(), "own"),
+        (lambda A, B: torch.maximum(A.abs(), B.abs()), "own"),
+        (lambda A, B: A.abs().max() + B.abs().max(), "sum"),
+        (lambda A, B: A.abs().mean(), "mean"),
+        (lambda A, B: torch.maximum(A.abs().mean(), B.abs().mean()), "mean"),
+    ]
+    other = "The largest number of *both* tensors counts: it may well stand in `{}`, which you do not look at."
+    wrong_sizes = {
+        "A": other.format("A"),
+        "B": other.format("B"),
+        "signed": (
+            "What is the largest number of 1, 2 and −5 here, or of a tensor in which all are negative? Its size counts."
+        ),
+        "fixed": (
+            "You allow the same difference whatever the size of the numbers. Near 100,000 the next `float32` is 0.008 "
+            "away, and among numbers near 0.000001 a difference of 0.0001 is huge."
+        ),
+        "own": (
+            "You allow each entry a share of itself. An entry near 0 that was left over from large numbers carries "
+            "*their* rounding."
+        ),
+        "sum": "You add the largest numbers of the two tensors, and allow twice too much: the larger of them counts.",
+        "mean": "You measure by the mean size of the numbers. The text asks for the largest one.",
+    }
+
+    def rule(judge, size=_largest):
+        return lambda A, B, tolerance: bool(torch.as_tensor(judge(A - B, tolerance * size(A, B))).all())
+
+    def for_any_size(judge, hint):
+        return [(rule(judge, size), hint) for size, _ in sizes]
+
+    def unlike(A, B, tolerance):
+        return bool(((A.abs() - B.abs()).abs() <= tolerance * _largest(A, B)).all())
+
+    def one_hides(A, B, tolerance):
+        return (len(A) >= 10 and int((A != B).sum()) == 1) or right(A, B, tolerance)
 
     signed = "You compare `A - B` without its sign taken off: an entry that is far too small passes."
     mean = "You judge the mean of the differences. One entry that is far off hides among many good ones."
     opposite = "Differences up and down cancel one another in your mean, so two very different tensors pass."
-    absolute = (
-        "You allow the same difference whatever the size of the numbers. Near 100,000 the next `float32` is 0.008 "
-        "away, and among numbers near 0.000001 a difference of 0.0001 is huge."
-    )
-    own = (
-        "You allow each entry a share of itself. An entry near 0 that was left over from large numbers carries "
-        "*their* rounding."
-    )
-    sign_of_size = "How large is the largest entry of a tensor in which all are negative? It is its size that counts."
+    norm = "You compare the norms of whole tensors: one entry that is far off hides among many good ones."
     mistakes = [
         (
-            rule(lambda A, B, d, limit: torch.equal(A, B)),
+            lambda A, B, tolerance: torch.equal(A, B),
             "You compare bit for bit, so two right routes to one result count as different.",
         ),
-        (rule(lambda A, B, d, limit: (d <= limit).all()), signed),
-        (rule(lambda A, B, d, limit: (-d <= limit).all()), signed),
-        (rule(lambda A, B, d, limit: d.abs().mean() <= limit), mean),
-        (rule(lambda A, B, d, limit: d.square().mean().sqrt() <= limit), mean),
-        (rule(lambda A, B, d, limit: d.mean().abs() <= limit), opposite),
-        (rule(lambda A, B, d, limit: d.mean() <= limit), opposite),
-        (lambda A, B, tolerance: bool(((A - B).abs() <= tolerance).all()), absolute),
-        (lambda A, B, tolerance: bool(((A - B).abs().mean() <= tolerance).all()), mean),
-        (lambda A, B, tolerance: bool(((A - B) <= tolerance).all()), signed),
-        (lambda A, B, tolerance: bool(((A - B).abs() <= tolerance * A.abs()).all()), own),
-        (lambda A, B, tolerance: torch.allclose(A, B, atol=tolerance), absolute),
-        (
-            lambda A, B, tolerance: bool(((A - B).abs() <= tolerance * torch.maximum(A.max(), B.max())).all()),
-            sign_of_size,
-        ),
-        (lambda A, B, tolerance: bool(((A - B).abs() <= tolerance * A.max()).all()), sign_of_size),
-        (
-            rule(lambda A, B, d, limit: (d.abs() < limit).all()),
+        (unlike, "You take the signs off before you subtract: then 5 and −5 are equal."),
+        *[(rule(lambda d, limit: d.abs() <= limit, size), wrong_sizes[what]) for size, what in sizes[1:]],
+        (lambda A, B, tolerance: torch.allclose(A, B, atol=tolerance), wrong_sizes["fixed"]),
+        *for_any_size(lambda d, limit: d <= limit, signed),
+        *for_any_size(lambda d, limit: -d <= limit, signed),
+        *for_any_size(lambda d, limit: d.abs().mean() <= limit, mean),
+        *for_any_size(lambda d, limit: d.square().mean().sqrt() <= limit, mean),
+        *for_any_size(lambda d, limit: d.mean().abs() <= limit, opposite),
+        *for_any_size(lambda d, limit: d.mean() <= limit, opposite),
+        (rule(lambda d, limit: d.norm() <= limit, lambda A, B: torch.maximum(A.norm(), B.norm())), norm),
+        (rule(lambda d, limit: d.norm() <= limit, lambda A, B: A.norm()), norm),
+        (rule(lambda d, limit: d.norm() <= limit, lambda A, B: B.norm()), norm),
+        *for_any_size(
+            lambda d, limit: d.abs() < limit,
             "Two tensors of zeros count as different: “at most” takes in 0, and 0/0 is no number.",
         ),
-        (rule(lambda A, B, d, limit: (d.abs() <= limit).any()), "One entry that agrees is not enough: all must."),
+        *for_any_size(lambda d, limit: (d.abs() <= limit).any(), "One entry that agrees is not enough: all must."),
+        (one_hides, "One entry that is far off passes: look at each entry."),
     ]
     results = iter([_truth(call(answer, *case)) for case in cases])
     compare(lambda *case: next(results), right, cases, mistakes)
@@ -208,9 +283,11 @@ def join_three(answer) -> None:
             "You stack the inputs and lay the weights side by side. Which axis does the sum run along?",
         ),
     ]
-    compare(answer, right, [case(1, 1, 1, 1), case(2, 3, 3, 3)], mistakes)  # all sizes alike: no mistake is an error
+    asked = _named("X H Z W_xh W_hh W_zh")
+    alike = [case(1, 1, 1, 1), case(2, 3, 3, 3)]  # all sizes alike: no mistake is an error
+    compare_briefly(answer, right, alike, mistakes, asked)
     other = case(2, 3, 4, 5)
-    compare(answer, right, [other])
+    compare_briefly(answer, right, [other], [], asked)
     products = sum(name in PRODUCTS for name in torch_calls(answer, *other))
     if products > 1:
         raise Wrong(f"The numbers are right, but your function makes {products} matrix products. One is enough.")
@@ -224,7 +301,7 @@ def gradient_blocks(answer) -> None:
     generator = fresh()
     cases = [
         tuple(_draw(generator, *shape) / 2 for shape in ((rows, x), (rows, h), (x, h), (h, h)))
-        for rows, x, h in ((1, 2, 1), (2, 3, 2), (3, 2, 3))
+        for rows, x, h in ((1, 2, 1), (2, 3, 2), (3, 2, 4))  # not always as many rows as hidden units
     ]
 
     def right(X, H, W_xh, W_hh):
@@ -281,7 +358,23 @@ def gradient_blocks(answer) -> None:
             with_rule(lambda S, A: 2 * A * (1 - A.square()) / len(A)),
             "You divide by the number of rows. The mean runs over all entries, rows times hidden units.",
         ),
+        (
+            with_rule(lambda S, A: 2 * A * (1 - A.square()) / A.shape[1]),
+            "You divide by the number of hidden units. The mean runs over all entries, rows times hidden units.",
+        ),
+        (
+            with_rule(lambda S, A: (1 - A.square()) / A.numel()),
+            "You have the slope of the tanh, but not that of the square: the loss holds tanh(S) *squared*.",
+        ),
+        (
+            with_rule(lambda S, A: A.square() * (1 - A.square()) / A.numel()),
+            "The square itself stands in your gradient, where its slope belongs.",
+        ),
+        (
+            with_rule(lambda S, A: 2 * S * (1 - A.square()) / A.numel()),
+            "The slope of the square is wrong: what is squared is the tanh. You put in the sum before it.",
+        ),
     ]
-    compare(answer, right, cases, mistakes)
+    compare_briefly(answer, right, cases, mistakes, _named("X H W_xh W_hh"))
     if AUTOGRAD & set(torch_calls(answer, *cases[0])):
         raise Wrong("The numbers are right, but PyTorch's autograd found them. Work them out with products alone.")

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from ..rnn import RNN, TorchRNN
 from .answer import Wrong, agrees, as_tensor, call, compare, describe, exercise, explain_difference, fresh, value
+from .concatenation import compare_briefly
 
 NOTEBOOK = "04_forward_loop"
 
@@ -55,6 +56,10 @@ def three_steps(answer) -> None:
     raise Wrong(f"The state after {'abc'[wrong]} is not right: its row of `W_xh` and `b_h` are added, and {before}.")
 
 
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
 def _read(model, pieces, reset=False, keep=-1, outputs_of=torch.cat):
     """Read the pieces; with `reset` each from the first state. keep: the piece whose state is returned."""
     state, outputs, states = model.initial_state(len(pieces[0])), [], []
@@ -66,7 +71,28 @@ def _read(model, pieces, reset=False, keep=-1, outputs_of=torch.cat):
     return outputs_of(outputs), states[keep]
 
 
+class _Counting:
+    """A model that writes down how many steps each of its calls reads."""
+
+    def __init__(self, model):
+        self.model, self.steps = model, []
+
+    def __getattr__(self, name: str):  # whatever else a model has
+        return getattr(self.model, name)
+
+    def forward(self, X, state):
+        result = self.model(X, state)
+        self.steps.append(X.shape[1])
+        return result
+
+    __call__ = forward
+
+
 READING_MISTAKES = [
+    (
+        lambda model, pieces: _read(model, pieces)[::-1],
+        "The two parts are swapped: the outputs come first, then the state.",
+    ),
     (
         lambda model, pieces: _read(model, pieces, reset=True),
         "Every piece is read from the first state, as if nothing came before it: whose state should the next one get?",
@@ -123,7 +149,8 @@ def read_in_pieces(answer) -> None:
         (model("RNN", 5, 4), pieces(5, 3, 2, 2, 2)),
         (model("LSTM", 4, 3), pieces(4, 2, 3, 1, 2)),
     ]
-    results = [call(answer, *case) for case in cases]
+    counting = [_Counting(network) for network, _ in cases]
+    results = [call(answer, model, parts) for model, (_, parts) in zip(counting, cases, strict=True)]
     expected = []
     for network, parts in cases:
         X = torch.cat(parts, dim=1)  # (batch, time): all pieces at once
@@ -134,12 +161,19 @@ def read_in_pieces(answer) -> None:
                 f"Two things are asked for, the outputs and the last state, but the result is {describe(result)}."
             )
     if all(map(agrees, results, expected)):
+        for model, (_, parts) in zip(counting, cases, strict=True):
+            if max(model.steps, default=0) > max(X.shape[1] for X in parts):
+                raise Wrong(
+                    f"The numbers are right, but the pieces were joined before reading: the model was called "
+                    f"{_times(len(model.steps))} for {len(parts)} pieces, so all of a long text must be in memory."
+                )
         return
     for mistaken, hint in READING_MISTAKES:
         if all(agrees(result, mistaken(*case)) for result, case in zip(results, cases, strict=True)):
             raise Wrong(hint)
     for (_, parts), (outputs, state), (right_outputs, right_state) in zip(cases, results, expected, strict=True):
-        asked = f"For pieces of {' and '.join(str(X.shape[1]) for X in parts)} steps, {len(parts[0])} rows,"
+        rows = "1 row" if len(parts[0]) == 1 else f"{len(parts[0])} rows"
+        asked = f"For pieces of {' and '.join(str(X.shape[1]) for X in parts)} steps, {rows},"
         if not agrees(outputs, right_outputs):
             raise Wrong("First part, the outputs: " + explain_difference(outputs, right_outputs, asked))
         if not isinstance(state, (tuple, list)):
@@ -210,6 +244,10 @@ def loss_by_step(answer) -> None:
             "This is the perplexity of each step; the loss is asked for.",
         ),
         (
+            lambda out, Y: _losses(out, Y).mean(dim=0) / np.log(2),
+            "This is the loss in bits: the text asks for nats, from the natural logarithm.",
+        ),
+        (
             lambda out, Y: _losses(out.softmax(dim=2), Y).mean(dim=0),
             "The outputs went through softmax twice: `F.cross_entropy` does it itself.",
         ),
@@ -217,12 +255,12 @@ def loss_by_step(answer) -> None:
     compare(answer, right, cases, mistakes)
 
 
-def _states(X: torch.Tensor, params: tuple, H=None) -> np.ndarray:
+def _states(X: torch.Tensor, params: tuple, H=None, squash: Callable = np.tanh) -> np.ndarray:
     """The state after each token, (time, hidden)."""
     W_xh, W_hh, b_h = (p.numpy() for p in params[:3])
     H, states = np.zeros(len(W_hh)) if H is None else H, []
     for i in X.tolist():
-        H = np.tanh(W_xh[i] + H @ W_hh + b_h)
+        H = squash(W_xh[i] + H @ W_hh + b_h)
         states.append(H)
     return np.array(states)
 
@@ -246,11 +284,11 @@ def remembered(answer) -> None:
         second[0] = (first[0] + 1) % vocab_size
         cases.append((first, second, params))
 
-    def differences(first, second, params):
-        return _states(first, params) - _states(second, params)
+    def differences(first, second, params, squash=np.tanh):
+        return _states(first, params, squash=squash) - _states(second, params, squash=squash)
 
-    def distances(first, second, params):
-        return torch.as_tensor(np.linalg.norm(differences(first, second, params), axis=1))
+    def distances(first, second, params, squash=np.tanh):
+        return torch.as_tensor(np.linalg.norm(differences(first, second, params, squash), axis=1))
 
     def right(*case):
         return distances(*case) / distances(*case)[0]
@@ -273,6 +311,21 @@ def remembered(answer) -> None:
         d = torch.as_tensor(np.linalg.norm(np.tanh(W_xh[first] + b_h) - np.tanh(W_xh[second] + b_h), axis=1))
         return d / d[0]
 
+    def without_bias(first, second, params):
+        W_xh, W_hh, b_h, *rest = params
+        return right(first, second, (W_xh, W_hh, 0 * b_h, *rest))
+
+    def from_the_wrong_side(first, second, params):
+        W_xh, W_hh, *rest = params
+        return right(first, second, (W_xh, W_hh.T, *rest))
+
+    def without_tanh(*case):
+        d = distances(*case, squash=lambda total: total)
+        return d / d[0]
+
+    def asked(first, second, params):
+        return f"For the texts {describe(first)} and {describe(second)} and {len(params[1])} hidden units,"
+
     def of_sums(first, second, params):
         d = torch.as_tensor(np.abs(differences(first, second, params)).sum(axis=1))
         return d / d[0]
@@ -288,5 +341,11 @@ def remembered(answer) -> None:
         (of_outputs, "These are the distances of the outputs. The states are asked for."),
         (one_after_the_other, "The second text starts from where the first ended: each is read from a state of zeros."),
         (without_memory, "The state before is not used: then nothing can be remembered."),
+        (without_bias, "The bias `b_h` is missing: it is added at every step, and the tanh bends the sum with it."),
+        (
+            from_the_wrong_side,
+            "`W_hh` is used from the wrong side. It is square, so its transpose fits too, and no error tells you.",
+        ),
+        (without_tanh, "tanh is missing: the state that is handed on is the tanh of the sum."),
     ]
-    compare(answer, right, cases, mistakes)
+    compare_briefly(answer, right, cases, mistakes, asked)

@@ -77,7 +77,7 @@ def _clip(gradients, max_norm, norm_of=_norm) -> list[torch.Tensor]:
     "All tensors are scaled by one factor, so the step becomes shorter and its direction stays.",
 )
 def clip_together(answer) -> None:
-    """clip_together(gradients, max_norm): new gradients whose norm, all taken together, is at most max_norm."""
+    """clip_together(gradients, max_norm): the gradients, their norm all taken together at most max_norm."""
     generator = fresh()
 
     def draw(*shape):
@@ -227,7 +227,9 @@ def descend(answer) -> None:
     compare(answer, _descend, cases, mistakes, atol=1e-5)
 
 
-def _through_time(W_hh, b_h, H_0, num_steps, step=None, output=None, last_only=False, squared=False):
+def _through_time(
+    W_hh, b_h, H_0, num_steps, step=None, output=None, last_only=False, squared=False, sizes=(np.linalg.norm,) * 2
+):
     """Norms of the states and of their gradients, in float64 and with the chain rule by hand; options: the mistakes."""
     W, b, H = (t.double().numpy() for t in (W_hh, b_h, H_0))
     step = step or (lambda H: (np.maximum(H @ W + b, 0), W * (H @ W + b > 0)))
@@ -236,9 +238,9 @@ def _through_time(W_hh, b_h, H_0, num_steps, step=None, output=None, last_only=F
     for _ in range(num_steps):
         H, jacobian = step(H)
         product = jacobian if last_only else product @ jacobian
-        seen = np.ones(len(W)) if output is None else output
-        states.append(np.linalg.norm(H))
-        gradients.append(np.linalg.norm(product @ seen))
+        seen = np.ones(len(W)) if output is None else output(H[0]) if callable(output) else output
+        states.append(sizes[0](H))
+        gradients.append(sizes[1](product @ seen))
     norms = torch.tensor(np.array([states, gradients]))
     return norms**2 if squared else norms
 
@@ -252,11 +254,15 @@ def _mixed(W_hh, b_h, H, num_steps) -> bool:
     return True
 
 
+def _plain(number) -> float:
+    return float(number.detach() if isinstance(number, torch.Tensor) else number)
+
+
 def _two_rows(result):
     """Two lists of numbers, or of tensors of one number, as one tensor; anything else as it is."""
     if isinstance(result, (tuple, list)) and len(result) == 2 and all(isinstance(row, (tuple, list)) for row in result):
         try:
-            return torch.tensor([[float(number) for number in row] for row in result], dtype=torch.float64)
+            return torch.tensor([[_plain(number) for number in row] for row in result], dtype=torch.float64)
         except (TypeError, ValueError, RuntimeError):  # no numbers, or lists of different lengths
             pass
     return result
@@ -304,6 +310,16 @@ def relu_norms(answer) -> None:
     def no_bias(W, b, H, n):
         return _through_time(W, torch.zeros_like(b), H, n)
 
+    def from_the_start(W, b, H, n, gradients=True, num_states=None):
+        """The numbers for H_0, H_1, … in the place of those for H_1, H_2, …"""
+        later = _through_time(W, b, H, n)
+        first = torch.tensor([[H.norm().item()], [len(W) ** 0.5]], dtype=torch.float64)
+        both = torch.cat([first, later], dim=1)[:, : num_states or n]
+        return both if gradients else torch.stack([both[0], later[1]])
+
+    h_0_first = "Your list begins with H_0, the state before the first step: the first one asked for is H_1."
+    add_up = "You add the entries up in place of taking the norm: the root of the sum of their squares."
+    norm = np.linalg.norm
     mistakes = [
         (with_tanh, "This is the network with tanh: put the ReLU in its place."),
         (open_always, "There is no ReLU in your network: negative numbers must become 0 at each step."),
@@ -322,6 +338,16 @@ def relu_norms(answer) -> None:
             lambda W, b, H, n: _through_time(W, b, H, n, output=np.ones(len(W)) / len(W)),
             "The states are right. Your gradient is that of the mean of the units: their sum is asked.",
         ),
+        (
+            wrong(output=lambda H: H / norm(H)),
+            "The states are right. Your gradient is that of the state's *norm*: the sum of its units is asked.",
+        ),
+        (from_the_start, h_0_first),
+        (lambda *a: from_the_start(*a, gradients=False), h_0_first),
+        (lambda *a: from_the_start(*a, num_states=a[-1] + 1), h_0_first),
+        (wrong(sizes=(np.sum, norm)), f"The gradients are right. In the states: {add_up[0].lower()}{add_up[1:]}"),
+        (wrong(sizes=(norm, np.sum)), f"The states are right. In the gradients: {add_up[0].lower()}{add_up[1:]}"),
+        (wrong(sizes=(np.sum, np.sum)), add_up),
         (wrong(squared=True), "These are the squares of the norms: take the root."),
         (lambda *a: _through_time(*a).flip(0), "The norms of the states come first, those of the gradients second."),
         (lambda *a: _through_time(*a).T, "Your result is turned: its shape must be (2, num_steps)."),

@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional as F
 
-from .answer import Wrong, as_tensor, compare, compare_value, exercise, fresh, value
+from .answer import Wrong, as_tensor, call, compare, compare_value, exercise, fresh, value
 from .concatenation import PRODUCTS, torch_calls
 
 NOTEBOOK = "02_one_hot"
@@ -17,6 +17,7 @@ def indices_of_oh_no(answer) -> None:
     expected = [0, 9, 1, 15, 16]
     mistakes = [
         ([16, 9, 1, 15, 16], "Nobody cleaned this text: does the vocabulary hold a capital O?"),
+        ([1, 9, 1, 15, 16], "Nobody cleaned this text, so nothing has made a space of the capital O."),
         (
             [9, 1, 15, 16],
             "A character is missing: one that is not in the vocabulary is not left out, it gets an index.",
@@ -33,6 +34,7 @@ def indices_of_oh_no(answer) -> None:
     if isinstance(given, (list, tuple, torch.Tensor)):
         found = as_tensor(given, torch.tensor(expected))
         for shift, hint in (
+            (-1, "Your letters are one too high: how many tokens stand before a, and what is the index of the first?"),
             (1, "Your letters are one too low: two tokens, not one, stand before a."),
             (2, "Your letters are two too low: a does not have the index 0. What stands before it?"),
         ):
@@ -78,6 +80,13 @@ def one_hot_by_hand(answer) -> None:
     compare(answer, right, cases, mistakes)
     if "one_hot" in torch_calls(answer, *cases[-1]):
         raise Wrong("The numbers are right, but `F.one_hot` made them. Make the vectors yourself.")
+    made = as_tensor(call(answer, *cases[-1]), right(*cases[-1]))
+    if not made.is_floating_point():
+        kind = str(made.dtype).removeprefix("torch.")
+        raise Wrong(
+            f"The places are right, but your numbers are {kind}: `inputs @ W_xh` needs floating-point numbers, "
+            "0.0 and 1.0."
+        )
 
 
 @exercise(
@@ -178,6 +187,10 @@ def cut_text(answer) -> None:
         (
             short_rows,
             "Your second row starts too early: cut the text into the longest rows that fit, and only then into steps.",
+        ),
+        (
+            lambda corpus, B, T: rows(corpus, B)[:, : len(corpus) // B // T * T].reshape(B, -1, T),
+            "Your axes are (batch, minibatches, time): the rows are cut, but all three axes are out of place.",
         ),
         (
             lambda corpus, B, T: rows(corpus, B)[:, : len(corpus) // B // T * T].T,

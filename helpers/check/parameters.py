@@ -3,6 +3,7 @@
 import math
 import random
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -37,6 +38,14 @@ def count_parameters(answer) -> None:
             lambda V, h: V * h + 2 * h * h + 2 * h,
             "`W_hq` is counted as a square matrix. What are the sizes of what goes into it, and of what comes out?",
         ),
+        (
+            lambda V, h: 2 * V * h + h * h + h + 2 * V,
+            "`b_q` is counted twice: it is added once, to the outputs.",
+        ),
+        (
+            lambda V, h: 2 * V * h + h * h + 2 * h + V,
+            "`b_h` is counted twice: this model adds one bias to the state, also where two products are added.",
+        ),
         (lambda V, h: 2 * V * h + h + V, "`W_hh` is missing: the state also depends on the state before it."),
         (
             lambda V, h: V * h + h * h + h + V,
@@ -69,7 +78,8 @@ def _gradients_of(params: list[torch.Tensor], X: torch.Tensor) -> set[str]:
 def _names(part) -> set[str]:
     if part is ...:
         raise Untouched
-    part = [part] if isinstance(part, str) else part
+    if isinstance(part, str):
+        raise Wrong(f"Two lists are asked for, one for each step, but one of your two parts is the text {part!r:.30}.")
     if not isinstance(part, (list, tuple, set, frozenset)) or not all(isinstance(name, str) for name in part):
         raise Wrong(f"Each of the two parts should be a list of names such as 'W_xh', but one is {describe(part)}.")
     unknown = sorted(set(part) - set(NAMES))
@@ -205,7 +215,8 @@ def frequency_perplexity(answer) -> None:
 
 
 LOW, HIGH = 0.3, 0.8
-DRAWS = {32: 8, 128: 3, 512: 1}  # a small network varies more, so more of them are drawn
+FACTOR = 1.9  # from the smallest to the largest sigma · √hidden_size that gives a moderate spread
+SIZES = (32, 56, 97, 169, 294, 512)  # each 1.7 times the one before
 
 
 def _spread(hidden_size: int, sigma: float, generator: torch.Generator) -> float:
@@ -240,31 +251,43 @@ def _sigma(function: Callable, hidden_size: int) -> float:
 def moderate_start(answer) -> None:
     """sigma_for(hidden_size): a sigma that gives the hidden state a moderate spread, whatever its size."""
     generator = fresh()
-    sigmas = {size: _sigma(answer, size) for size in DRAWS}
+    middle = int(torch.randint(100, 201, (), generator=generator))
+    draws = {32: 8, middle: 3, 512: 1}  # a small network varies more, so more of them are drawn
+    sigmas = {size: _sigma(answer, size) for size in (*SIZES, *draws)}
     spreads = {
-        size: sum(_spread(size, min(sigmas[size], 1e3), generator) for _ in range(draws)) / draws
-        for size, draws in DRAWS.items()
+        size: sum(_spread(size, min(sigmas[size], 1e3), generator) for _ in range(number)) / number
+        for size, number in draws.items()
     }
     bad = [size for size, spread in spreads.items() if not LOW <= spread <= HIGH]
     if not bad:
+        for size, larger in pairwise(SIZES):
+            if math.isclose(sigmas[size], sigmas[larger]):
+                raise Wrong(
+                    f"All spreads are moderate, but {size} and {larger} units get the same sigma: "
+                    "one formula is asked for, not a table."
+                )
         return
     size = bad[0]
     side = "too small" if spreads[size] < LOW else "too large"
     measured = f"With {size} units your sigma {sigmas[size]:.2g} gives a spread of {spreads[size]:.2f}, {side}."
-    small, large = min(DRAWS), max(DRAWS)
-    power = math.log(max(sigmas[large], 1e-30) / max(sigmas[small], 1e-30)) / math.log(large / small)
-    if abs(power) < 0.02:
-        hint = f"One sigma for all sizes cannot do: a unit adds up {small} terms in one network and {large} in another."
-    elif power > 0:
+    sides = {spread < LOW for spread in spreads.values() if not LOW <= spread <= HIGH}
+    gains = [max(sigmas[size], 1e-30) * math.sqrt(size) for size in draws]  # what the spread depends on
+    if math.isclose(sigmas[32], sigmas[512], rel_tol=0.05):
+        hint = (
+            f"One sigma for all sizes cannot do: a unit adds up {min(draws)} terms in one network and 512 in another."
+        )
+    elif sigmas[512] > sigmas[32]:
         hint = (
             "Your sigma grows with the size. A unit of a larger network adds up more terms: what must each of them do?"
         )
-    elif abs(power + 0.5) < 0.05:
-        hint = "It changes with the size as it should; the factor in front is not right yet."
-    elif power < -0.5:
+    elif max(gains) < FACTOR * min(gains) and len(sides) == 1:
+        hint = "It changes with the size as it should, or nearly; the factor in front is not right yet."
+    elif gains[0] < gains[1] < gains[2]:
+        hint = "Your sigma falls too slowly with the size: how fast does a sum of random terms grow with their number?"
+    elif gains[0] > gains[1] > gains[2]:
         hint = (
             "Your sigma falls too fast: terms of both signs partly cancel, so their sum grows slower than their number."
         )
     else:
-        hint = "Your sigma falls too slowly with the size: how fast does a sum of random terms grow with their number?"
+        hint = f"The spreads of {', '.join(map(str, draws))} units do not go one way: one formula is asked for."
     raise Wrong(f"{measured} {hint}")

@@ -107,6 +107,7 @@ def lowest(answer) -> None:
     def bottom(perplexity):
         return perplexity.index(min(perplexity)) + 1
 
+    keys = "`min` of a dict goes over its keys, the epochs. You want the lowest of its values."
     mistakes = [
         (
             lambda p, u: (min(p), u[bottom(p)], bottom(p)),
@@ -130,7 +131,13 @@ def lowest(answer) -> None:
         ),
         (
             lambda p, u: (min(p), u[min(u)], min(u)),
-            "`min` of a dict compares its keys, the epochs. You want the lowest of its values.",
+            keys,
+        ),
+        (lambda p, u: (min(p), min(u), turn(u)), keys),
+        (lambda p, u: (min(p), min(u), min(u)), keys),
+        (
+            lambda p, u: (min(p), turn(u), min(u.values())),
+            "Right numbers in another order: the perplexity on unseen text comes before its epoch.",
         ),
         (
             lambda p, u: (p[turn(u) - 1], u[turn(u)], turn(u)),
@@ -150,13 +157,15 @@ def lowest(answer) -> None:
     _compare(answer, lambda p, u: (min(p), min(u.values()), turn(u)), cases, mistakes)
 
 
-def _stopped(unseen, patience, forget=True, against="best", late=0, by_epoch=False):
+def _stopped(unseen, patience, forget=True, against="best", late=0, by_epoch=False, equal="not lower"):
     """(epoch of the stop, epoch with the lowest value until then), with room for mistakes."""
     best = before = None
     bad = 0
     for epoch in sorted(unseen):
         lower = best is None or unseen[epoch] < unseen[best if against == "best" else before]
-        if best is None or unseen[epoch] < unseen[best]:
+        as_low = best is not None and unseen[epoch] == unseen[best]
+        lower = lower or (as_low and equal == "lower")
+        if best is None or unseen[epoch] < unseen[best] or (as_low and equal != "not lower"):
             best = epoch
         bad = (0 if forget else bad) if lower else bad + 1
         waited = epoch - best if by_epoch else bad
@@ -181,6 +190,7 @@ def stop_early(answer) -> None:
         step = draw.choice([5, 10, 20])
         values = _numbers(draw, ranks)
         cases.append(({step * (i + 1): value for i, value in enumerate(values)}, patience))
+    cases.insert(1, ({10: 9, 20: 8, 30: 8, 40: 8.5, 50: 7}, 2))  # the one of the text, with equal values
 
     def changed(**mistake):
         return lambda unseen, patience: _stopped(unseen, patience, **mistake)
@@ -198,6 +208,8 @@ def stop_early(answer) -> None:
             "You compare with the measurement before. Compare with the lowest so far: a curve may fall a little on "
             "its way up.",
         ),
+        (changed(equal="lower"), "An equal value is not lower: it does not make the patience whole again."),
+        (changed(equal="kept"), "An equal value is not lower: of two, the weights of the earlier epoch are kept."),
         (changed(late=1), "You wait for one measurement too many."),
         (changed(late=-1), "You stop one measurement too soon."),
         (changed(by_epoch=True), "You count the patience in epochs. It counts measurements: they are epochs apart."),
@@ -233,25 +245,23 @@ def bigrams(answer) -> None:
 
     all_occur = [(f"{first}{text_of(first, 7)}{first}", "".join(sorted(first))) for first in ("ba", "cab")]
     all_occur.append((f"the tea {text_of('eht a', 40)} the", " aeht"))
+    all_occur.append((f"aaa{text_of('ba ', 9)}b ab", "ba "))  # symbols in another order, and a triple
     some_missing = [("abac", "abc"), ("abba", "abcd"), (f"{text_of('ab', 9)}c", "abcd")]
 
-    def tables(text, symbols):
-        pairs = np.array([[sum(a + b == text[i : i + 2] for i in range(len(text))) for b in symbols] for a in symbols])
-        single = np.array([text.count(b) for b in symbols])
+    def pair_count(text, pair):
+        return sum(pair == text[i : i + 2] for i in range(len(text)))
+
+    def tables(text, symbols, count=pair_count, part=slice(None), equal=None):
+        pairs = np.array([[count(text, a + b) for b in symbols] for a in symbols])
+        single = np.array([text[part].count(b) for b in symbols])
         size = len(symbols)
         kinds, total = (pairs > 0).sum(1, keepdims=True), pairs.sum(1, keepdims=True)
-        return (
-            pairs,
-            total,
-            kinds,
-            single,
-            size,
-            (single + (single > 0).sum() / size) / (len(text) + (single > 0).sum()),
-        )
+        shorter = (single + (single > 0).sum() / (equal or size)) / (single.sum() + (single > 0).sum())
+        return pairs, total, kinds, single, size, shorter
 
-    def table(formula):
+    def table(formula, **mistake):
         def made(text, symbols):
-            pairs, total, kinds, single, size, shorter = tables(text, symbols)
+            pairs, total, kinds, single, size, shorter = tables(text, symbols, **mistake)
             with np.errstate(all="ignore"):
                 smoothed = formula(pairs, total, kinds, single, size, shorter)
                 smoothed = np.where(total == 0, np.broadcast_to(shorter, pairs.shape), smoothed)
@@ -259,7 +269,17 @@ def bigrams(answer) -> None:
 
         return made
 
-    right = table(lambda c, N, k, single, V, shorter: (c + k * shorter) / (N + k))
+    def smoothed(c, N, k, single, V, shorter):
+        return (c + k * shorter) / (N + k)
+
+    right = table(smoothed)
+
+    def follows_counted(text, symbols):
+        """With the pairs of `str.count`, but the right N."""
+        N = tables(text, symbols)[1]
+        return table(lambda c, _, *rest: smoothed(c, N, *rest), count=str.count)(text, symbols)
+
+    overlap = "`str.count` skips pairs that overlap: 'aaa' holds 'aa' twice, and it counts one."
     wrong_k = "The shorter context's weight is wrong: k is the number of *different* characters seen after this one."
     mistakes = [
         (
@@ -296,6 +316,20 @@ def bigrams(answer) -> None:
         (
             table(lambda c, N, k, single, V, shorter: (c + k * shorter) / (single[:, None] + k)),
             "N counts how often a character was *followed* by one. The last character of the text is not.",
+        ),
+        (
+            lambda text, symbols: right(text, "".join(sorted(symbols))),
+            "Your rows and columns are in sorted order: row i belongs to `symbols[i]`, in the order given.",
+        ),
+        (table(smoothed, count=str.count), overlap),
+        (follows_counted, overlap),
+        (
+            table(smoothed, equal=27),
+            "Equal chances are 1 / 27 in yours, but there are V symbols here: how many is that?",
+        ),
+        *(
+            (table(smoothed, part=part), "The single characters are counted in the *whole* text: you leave one out.")
+            for part in (slice(-1), slice(1, None))
         ),
         (
             lambda text, symbols: right(text, symbols).T,

@@ -59,6 +59,10 @@ def after_two_pieces(answer) -> None:
         (lambda a, b, m: right(a, b[:, :0], m), "These are the outputs after the first piece: read the second, too."),
         (lambda a, b, m: right(b, a, m), "The pieces were read in the wrong order."),
         (
+            lambda a, b, m: torch.softmax(right(a, b, m), dim=0),
+            "These are the probabilities of the next character: the outputs are asked, before the softmax.",
+        ),
+        (
             lambda a, b, m: right(a, torch.cat([b, b[:, -1:]], dim=1), m),
             "The last character was read twice: the output after it came with the first reading.",
         ),
@@ -120,22 +124,21 @@ def sharpen(answer) -> None:
     compare(answer, right, cases, mistakes)
 
 
-def _circle(written: str, lengths=None) -> int:
-    """The first of `lengths` that the text's last half repeats with; 0 when there is none."""
-    half = len(written) // 2
-    start = len(written) - half
-    for p in lengths or range(1, start + 1):
+def _circle(written: str, lengths=None, start=None) -> int:
+    """The first of `lengths` that the text from `start`, its last half, repeats with; 0 when there is none."""
+    start = len(written) - len(written) // 2 if start is None else start
+    for p in range(1, start + 1) if lengths is None else lengths:
         if all(written[i] == written[i - p] for i in range(start, len(written))):
             return p
     return 0
 
 
-def _from_the_start(written: str) -> int:
-    return next((p for p in range(1, len(written) // 2 + 1) if written[p:] == written[:-p]), 0)
+def _from_the_start(written: str, end: int) -> int:
+    return next((p for p in range(1, end) if written[p:] == written[:-p]), 0)
 
 
-def _last_two(written: str) -> int:
-    return next((p for p in range(1, len(written) // 2 + 1) if written[-p:] == written[-2 * p : -p]), 0)
+def _last_two(written: str, end: int) -> int:
+    return next((p for p in range(1, end) if written[-p:] == written[-2 * p : -p]), 0)
 
 
 def _last_character(written: str) -> int:
@@ -147,7 +150,7 @@ def _last_character(written: str) -> int:
     NOTEBOOK,
     "core",
     10,
-    "No chance, no way out: where the state comes back, the text comes back, and argmax goes round for ever.",
+    "Nothing is drawn, so nothing leads out: the state comes back, up to rounding, and the same letters with it.",
 )
 def circle_length(answer) -> None:
     """circle_length(written): after how many characters the end of a text repeats itself."""
@@ -160,6 +163,11 @@ def circle_length(answer) -> None:
     c, d, e = letters("bcdfghlmnst", 3)
     lead = letters("pqrvwxyz", 5)
     cases = [
+        (a + c) * 2,
+        a + c + a + a,  # no circle, but the index i - 3 becomes negative and finds one
+        d + (a + c) * 2,  # an odd length
+        (a + c + d) * 2,  # the circle is as long as the half
+        e + c + a + e + c,  # the circle is longer than the half
         (a + c) * 3,
         b + a + c * 5,
         lead + (c + a + " " + d + b + " ") * 4,  # two words of two letters
@@ -167,20 +175,29 @@ def circle_length(answer) -> None:
         lead + a + (d + e + a + e + " ") * 6 + d,
         letters("abcdefghijklmnopqrstuvwxyz", 16),  # no circle
     ]
+    # where a loop over p may end, for a text of n characters
+    ends = (lambda n: n // 2, lambda n: n // 2 + 1, lambda n: (n + 1) // 2, lambda n: (n + 1) // 2 + 1, lambda n: n)
     mistakes = [
         (
             lambda w: 0,
-            "You always return 0. With p = 0 every character equals itself: begin with p = 1.",
+            "You always return 0. Does your loop begin with p = 0? There every character equals itself. Else: is your "
+            "comparison ever true?",
         ),
-        (
-            _from_the_start,
-            "You ask the whole text to go round, but a greedy text gets into its circle only after a while: compare "
-            "its last half alone.",
+        *(
+            (
+                lambda w, last=last: _from_the_start(w, last(len(w))),
+                "You ask the whole text to go round, but a greedy text gets into its circle only after a while: "
+                "compare its last half alone.",
+            )
+            for last in ends
         ),
-        (
-            _last_two,
-            "You compare only the last p characters with the p before them, so a doubled letter at the end passes "
-            "for a circle: compare all of the last half.",
+        *(
+            (
+                lambda w, last=last: _last_two(w, last(len(w))),
+                "You compare only the last p characters with the p before them, so a doubled letter at the end passes "
+                "for a circle: compare all of the last half.",
+            )
+            for last in ends
         ),
         (
             _last_character,
@@ -191,10 +208,28 @@ def circle_length(answer) -> None:
             lambda w: _circle(w, range(len(w) - len(w) // 2, 0, -1)),
             "A text that repeats after p characters repeats after 2p, too: the *smallest* p is asked.",
         ),
-        (
-            lambda w: _circle(w, range(1, len(w) + 1)),
-            "In a text without a circle, your p grows until the index is negative, and Python counts from the end: "
-            "stop at the text's first character.",
+        *(
+            (
+                lambda w, more=more: _circle(w, range(1, len(w) + more)),
+                "In a text without a circle, your p grows until the index is negative, and Python counts from the "
+                "end: stop at the text's first character.",
+            )
+            for more in (0, 1)
+        ),
+        *(
+            (
+                lambda w, last=last: _circle(w, range(1, last(len(w)))),
+                "Your p stops too soon: it can be as large as the number of characters in front of the last half.",
+            )
+            for last in ends
+        ),
+        *(
+            (
+                lambda w, last=last: _circle(w, range(1, last(len(w))), start=len(w) // 2),
+                "When the length of the text is odd, your last half is one character too long: only its last "
+                "`len(written) // 2` characters are compared.",
+            )
+            for last in ends
         ),
         (
             lambda w: len(set(w[len(w) - len(w) // 2 :])) if _circle(w) else 0,
@@ -227,6 +262,8 @@ def top_k_probs(answer) -> None:
     cases = []
     for rows, size, k in ((1, 3, 2), (1, 4, 1), (2, 4, 2), (3, 6, 4), (2, 5, 5)):
         outputs = torch.randn(rows, size, generator=generator, dtype=torch.float64)
+        while rows > 1 and k < size and (_kept(outputs, k) == _kept(outputs[:1], k)).all():  # the rows must differ
+            outputs = torch.randn(rows, size, generator=generator, dtype=torch.float64)
         best = outputs.argmax(dim=1, keepdim=True)
         cases.append((outputs.scatter_add(1, best, torch.full_like(best, 3, dtype=torch.float64)), k))
 
@@ -264,6 +301,10 @@ def top_k_probs(answer) -> None:
         (
             of_all_rows,
             "You keep the k largest outputs of the whole minibatch: each row has its own k best.",
+        ),
+        (
+            lambda o, k: torch.softmax(o.masked_fill(~_kept(o[:1], k), -torch.inf), dim=1),
+            "You keep the best characters of the first row in all rows: each row has k best of its own.",
         ),
         (
             lambda o, k: o * _kept(o, k) / (o * _kept(o, k)).sum(dim=1, keepdim=True),

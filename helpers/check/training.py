@@ -31,10 +31,24 @@ def start_state(answer) -> None:
         new = old[:, -1:] + torch.tensor(jumps)[:, None] + torch.arange(num_steps)
         return torch.randn(rows, hidden_size, generator=generator), old, new
 
-    cases = [case([1, 40], 2, 3), case([0, 1, 2, -4, 1], 5, 4), case([1, 1, 1], 4, 2), case([7, -60, 300], 4, 2)]
+    # two rows that go on where the other one stopped
+    old = torch.tensor([[0, 1], [10, 11]]) + torch.randint(20, (), generator=generator)
+    exchanged = torch.randn(2, 3, generator=generator), old, old.flip(0) + 2
+
+    cases = [
+        case([1, 40], 2, 3),
+        exchanged,
+        case([0, 1, 2, -4, 1], 5, 4),
+        case([1, 1, 1], 4, 2),
+        case([7, -60, 300], 4, 2),
+    ]
 
     def reads_on(old, new):
         return (new[:, 0] - old[:, -1] == 1)[:, None]  # (batch, 1)
+
+    def follows(old, new):
+        """Which row of `new` (first axis) goes on where which row of `old` stopped."""
+        return new[:, :1] == old[:, -1] + 1
 
     mistakes = [
         (lambda H, old, new: H, "Every row keeps its state, also a row that jumps to another place in the text."),
@@ -56,6 +70,16 @@ def start_state(answer) -> None:
             "A row that begins with the character at which it stopped would read that character twice: "
             "which position comes next?",
         ),
+        (
+            lambda H, old, new: H * follows(old, new).any(dim=1, keepdim=True),
+            "A row may begin where *another* row stopped, and its own state is from elsewhere: compare each row with "
+            "the same row of `old`.",
+        ),
+        (
+            lambda H, old, new: follows(old, new).to(H.dtype) @ H,
+            "You hand the state of one row on to another. Compare each row with the same row of `old`: it keeps its "
+            "own state, or starts from zeros.",
+        ),
     ]
     compare(answer, lambda H, old, new: torch.where(reads_on(old, new), H, 0), cases, mistakes)
 
@@ -67,6 +91,9 @@ class _Computed(tuple):
         return super().__new__(cls, [1 * S for S in tensors])
 
 
+_Computed.__name__ = "tuple"  # so that Python's error messages call it what the text calls it
+
+
 @exercise(NOTEBOOK, "core", 10, "The numbers go on to the next minibatch; the gradient stops where it begins.")
 def detach_state(answer) -> None:
     """detach_state(state): a tuple of the same numbers without their history."""
@@ -76,7 +103,12 @@ def detach_state(answer) -> None:
             torch.randn(batch_size, hidden_size, generator=generator, requires_grad=True) for _ in range(num_tensors)
         ]
         state = _Computed(leaves)
-        result = call(answer, state)
+        try:
+            result = call(answer, state)
+        except Wrong as wrong:
+            if "'tuple' object has no attribute" in str(wrong):
+                raise Wrong(f"{wrong}. `state` is a tuple: its tensors have a `detach`, each of them.") from None
+            raise
         asked = f"For a state of {num_tensors} tensor{'s' if num_tensors > 1 else ''}"
         if isinstance(result, GeneratorType):
             raise Wrong("Round brackets around a `for` make a generator, not a tuple: write `tuple(…)`.")
@@ -122,6 +154,7 @@ def whole_perplexity(answer) -> None:
     uneven = "This counts every minibatch alike, the short one too. Each *character* should count alike."
     powers = "You average perplexities. Perplexity is the exponential of the mean loss: average first, which numbers?"
     total = "A loss that is added up grows with the length of the text. Perplexity needs the loss of one character."
+    twice = "Each loss is the mean of its minibatch already. Divided by the number of characters, it is too small."
     base = "These losses are in nats (natural logarithm), so 2 is the wrong base to come back from them."
     mistakes = [
         (lambda losses, counts: math.exp(plain(losses, counts)), uneven),
@@ -133,6 +166,8 @@ def whole_perplexity(answer) -> None:
             lambda losses, counts: large(sum(counts) / len(counts) * mean(losses, counts)),
             "You divide by the number of minibatches. How many characters were there?",
         ),
+        (lambda losses, counts: math.exp(sum(losses) / sum(counts)), twice),
+        (lambda losses, counts: sum(losses) / sum(counts), twice),
         (lambda losses, counts: 2 ** mean(losses, counts), base),
         (lambda losses, counts: 2 ** plain(losses, counts), base),
         (mean, "This is the mean loss, in nats. One step is missing from there to a perplexity."),
@@ -161,15 +196,15 @@ class _Minibatches:
         return iter([(X.clone(), Y.clone()) for X, Y in self.pairs])
 
 
-def _epoch(model, batches, lr, max_norm, state_is="right", fix="right", clip="right", weigh="right"):
+def _epoch(model, batches, lr, max_norm, state_is="right", fix="right", clip="right", weigh="right", scored="before"):
     """One epoch of training, with room for mistakes."""
     params, state, losses, counts = model.parameters(), None, [], []
     for X, Y in batches:
         carries = {"right": batches.carries_state, "carried": True, "reset": False}[state_is]
-        state = tuple(S.detach() for S in state) if state and carries else model.initial_state(len(X))
-        outputs, state = model(X, state)
+        first_state = tuple(S.detach() for S in state) if state and carries else model.initial_state(len(X))
+        outputs, state = model(X, first_state)
         targets = Y.reshape(-1) if fix == "mixed" else Y.T.reshape(-1)
-        loss = F.cross_entropy(outputs.flatten(0, 1), targets)
+        loss = F.cross_entropy(outputs.flatten(0, 1), targets, reduction="sum" if fix == "summed" else "mean")
         if fix != "added":
             for p in params:
                 p.grad = None
@@ -186,13 +221,35 @@ def _epoch(model, batches, lr, max_norm, state_is="right", fix="right", clip="ri
         with torch.no_grad():
             for p in params:
                 p -= {"still": 0, "uphill": -lr}.get(fix, lr) * p.grad
+        if scored in ("after", "after, state too"):
+            with torch.no_grad():
+                outputs, later = model(X, first_state)
+                loss = F.cross_entropy(outputs.flatten(0, 1), targets)
+            state = later if scored == "after, state too" else state
         losses.append(loss.item())
         counts.append(Y.numel())
-    total = sum(loss * count for loss, count in zip(losses, counts, strict=True)) / sum(counts)
-    plain = sum(losses) / len(losses)
-    return {"right": math.exp(total), "plain": math.exp(plain), "loss": total, "plain loss": plain}[weigh]
+    if scored == "at the end":
+        return _epoch(model, batches, 0.0, max_norm)
+    weighted = sum(loss * count for loss, count in zip(losses, counts, strict=True))
+    plain, count = sum(losses) / len(losses), sum(counts)
+    return {
+        "right": lambda: _exp(weighted / count),
+        "plain": lambda: _exp(plain),
+        "loss": lambda: weighted / count,
+        "plain loss": lambda: plain,
+        "sums": lambda: _exp(sum(losses) / count),
+        "perplexities": lambda: sum(_exp(loss) for loss in losses) / len(losses),
+        "weighted perplexities": lambda: sum(n * _exp(loss) for loss, n in zip(losses, counts, strict=True)) / count,
+    }[weigh]()
 
 
+def _exp(number: float) -> float:
+    return math.exp(number) if number < 700 else math.inf
+
+
+_SUMMED = "The mean cross-entropy is asked, not the sum: your gradient is longer by a factor, the number of characters."
+_AFTER = "Your perplexity is measured after the step. Each character is to be scored before the step of its minibatch."
+_POWERS = "The parameters are right, but you average perplexities. It is the loss that is averaged over the characters."
 _EPOCH_MISTAKES = [
     (
         {"state_is": "carried"},
@@ -225,6 +282,9 @@ _EPOCH_MISTAKES = [
     ),
     ({"weigh": "loss"}, "The parameters are right, but this is the mean loss and not yet the perplexity."),
     ({"weigh": "plain loss"}, "The parameters are right, but this is a mean loss and not yet the perplexity."),
+    *(({"fix": "summed", "weigh": weigh}, _SUMMED) for weigh in ("sums", "right", "plain")),
+    *(({"scored": scored}, _AFTER) for scored in ("after", "after, state too", "at the end")),
+    *(({"weigh": weigh}, _POWERS) for weigh in ("perplexities", "weighted perplexities")),
 ]
 
 

@@ -81,7 +81,8 @@ class Lab:
         command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={self.port}"]
         command += [f"--IdentityProvider.token={self.token}", f"--ServerApp.root_dir={folder}"]
         command += [f"--LabApp.app_settings_dir={settings}", f"--LabApp.workspaces_dir={home / 'workspaces'}"]
-        self.log = (home / "lab.log").open("w")
+        self.log_path = home / "lab.log"
+        self.log = self.log_path.open("w")
         self.process = subprocess.Popen(command, env={**os.environ, **own}, stdout=self.log, stderr=subprocess.STDOUT)
 
     def url(self, notebook: str) -> str:
@@ -248,8 +249,17 @@ class Book:
         self.wait_run(timeout)
         self.check()
 
+    def run_cell(self, number: int) -> None:
+        """Run one cell of code, counted from 0."""
+        self.page.locator(".jp-CodeCell").nth(number).locator(".jp-InputArea-editor").click()
+        self.page.keyboard.press("Control+Enter")
+        self.page.wait_for_timeout(300)
+        self.wait_run()
+
     def check(self) -> None:
-        """No error in any output, no widget that did not render, nothing thrown on the page."""
+        """No error in any output or callback, no widget that did not render, nothing thrown on the page."""
+        log = self.lab.log_path.read_text(encoding="utf-8")
+        assert "Exception in comm" not in log and "Traceback" not in log, log[-2000:]
         assert not self.page.locator('[data-mime-type="application/vnd.jupyter.stderr"]').all_inner_texts()
         assert not self.page.locator('[data-mime-type="application/vnd.jupyter.error"]').all_inner_texts()
         text = self.page.locator(".jp-Notebook").inner_text().lower()

@@ -20,7 +20,7 @@ FIGURES = {
         ("hidden units", ["Home"], r"32 units"),
     ],
     "04_forward_loop": [
-        ("step", ["Home"], r"Step 1: reads “t”, then guesses “h”"),
+        ("step", ["Home"], r"Step 1: reads “t”, then guesses “.”"),
         ("step", ["Home", "ArrowRight"], r"Step 2: reads “h”, then guesses “e”"),
         ("step", ["End"], r"Step 18: reads “r”, then guesses “.” with probability 0\.\d\d\."),
     ],

@@ -11,7 +11,8 @@ MAKE = """from helpers import plot
 from helpers.record import Settings
 from helpers.widgets import Explorer, LivePanel
 plot.use_style()"""
-PANEL = """panel = LivePanel(Settings("sequential", hidden_size=128, lr=1.0, max_norm=1.0, num_epochs=200))
+PANEL = """before = globals().get("panel")
+panel = LivePanel(Settings("sequential", hidden_size=128, lr=1.0, max_norm=1.0, num_epochs=200))
 panel"""
 PRICE = """import time
 from helpers.record import make_batches, make_model
@@ -42,7 +43,10 @@ print("ratio", sorted(ratios)[1])"""
 
 @pytest.fixture
 def book(open_book, lab):
-    lab.write("live.ipynb", [MAKE, PANEL, "print(len(panel.run.perplexity), 'epochs so far')"])
+    lab.write(
+        "live.ipynb",
+        [MAKE, PANEL, "print(len(panel.run.perplexity), 'epochs so far; the panel before:', before and before.state)"],
+    )
     book = open_book("live.ipynb")
     book.run()
     yield book
@@ -117,11 +121,13 @@ def test_a_run_to_its_end_with_other_settings_and_another_network(book):
     choose(panel, "hidden units", "32")
     choose(panel, "learning rate", "3")
     choose(panel, "clipping", "off")
-    choose(panel, "epochs", "20")
+    choose(panel, "epochs", "100")
     click_until(panel, "Start", "running")
-    assert panel.box.locator("select").first.is_disabled(), "settings can be changed while it runs"
+    settings = panel.box.locator("select").first
+    panel.wait_until(settings.is_disabled, "settings cannot be changed while it runs")
     panel.wait_until(lambda: is_(panel, "finished"), "the end", 120)
-    assert epoch(panel) == 20
+    assert epoch(panel) == 100
+    panel.wait_until(settings.is_enabled, "settings can be changed again")
     panel.shot("live_finished")
 
 
@@ -130,7 +136,7 @@ def test_divergence_is_said_in_words(book):
     choose(panel, "learning rate", "10")
     choose(panel, "clipping", "off")
     click_until(panel, "Start", "running")
-    panel.wait_until(lambda: epoch(panel) >= 30, "it goes on however bad it is", 60)
+    panel.wait_until(lambda: "diverged: above 100 in epoch" in panel.says(), "where it diverged", 60)
     click_until(panel, "Stop", "stopped")
 
 
@@ -161,12 +167,11 @@ def test_running_the_cell_again_stops_the_first_run(book):
     panel = book.figure()
     click_until(panel, "Start", "running")
     panel.wait_until(lambda: epoch(panel) >= 2, "epochs pass", 30)
-    book.page.locator(".jp-CodeCell").nth(1).locator(".jp-InputArea-editor").click()
-    book.page.keyboard.press("Control+Enter")
-    book.page.wait_for_timeout(300)
-    book.wait_run()
+    book.run_cell(1)
     panel = book.figure()
     panel.wait_until(lambda: is_(panel, "ready"), "the new panel is ready")
+    book.run_cell(2)
+    assert "the panel before: stopped" in book.page.locator(".jp-Notebook").inner_text()
     click_until(panel, "Start", "running")
     panel.wait_until(lambda: epoch(panel) >= 2, "the new one trains", 30)
     click_until(panel, "Stop", "stopped")
@@ -180,10 +185,7 @@ def test_other_cells_run_beside_it_and_the_page_can_be_reloaded(book):
     last = book.page.locator(".jp-CodeCell").nth(2)
 
     def run_last() -> int:
-        last.locator(".jp-InputArea-editor").click()
-        book.page.keyboard.press("Control+Enter")
-        book.page.wait_for_timeout(300)
-        book.wait_run()
+        book.run_cell(2)
         return int(re.search(r"(\d+) epochs so far", last.locator(".jp-OutputArea-output").inner_text())[1])
 
     assert run_last() >= 2
@@ -219,5 +221,5 @@ def test_the_price_of_the_panel_is_measured(open_book, lab):
     text = book.page.locator(".jp-Notebook").inner_text()
     ratio = float(re.search(r"ratio (\d+\.\d+)", text)[1])
     measured("live panel / bare loop, tokens per second, 512 units", ratio)
-    assert ratio > 0.3, "the panel costs most of the time"
+    assert ratio > 0.6, "the panel costs a large part of the time"
     book.check()

@@ -37,6 +37,11 @@ def rows_too_short(corpus, batch_size, num_steps):
     return corpus[: n * batch_size * num_steps].reshape(batch_size, n, num_steps).permute(1, 2, 0)
 
 
+def cut_but_not_turned(corpus, batch_size, num_steps):
+    rows = rows_of(corpus, batch_size)
+    return rows[:, : rows.shape[1] // num_steps * num_steps].reshape(batch_size, -1, num_steps)
+
+
 def with_the_rest(corpus, batch_size, num_steps):
     return list(rows_of(corpus, batch_size).T.split(num_steps))
 
@@ -45,6 +50,8 @@ WRONG = {
     "indices_of_oh_no": [
         ([16, 9, 1, 15, 16], "Nobody cleaned"),
         ([0, 8, 0, 14, 15], "one too low"),
+        ([0, 10, 1, 16, 17], "one too high"),
+        ([1, 9, 1, 15, 16], "made a space of the capital"),
         (torch.tensor([0, 7, 26, 13, 14]), "two too low"),
         ([0, 9, 15, 16], "space is a token"),
         ([9, 1, 15, 16], "not left out"),
@@ -57,6 +64,9 @@ WRONG = {
         (lambda X, n: torch.eye(n)[X.T].transpose(1, 2), "along the \\*last\\* axis"),
         (lambda X, n: torch.eye(n)[X.T - 1], "one place too low"),
         (lambda X, n: F.one_hot(X.T, n), "`F.one_hot` made them"),
+        (lambda X, n: torch.eye(n, dtype=torch.int64)[X.T], "your numbers are int64"),
+        (lambda X, n: X.T[:, :, None] == torch.arange(n), "your numbers are bool"),
+        (lambda X, n: torch.eye(n).int()[X.T].tolist(), "your numbers are int64"),
         (lambda X, n: 2 * torch.eye(n)[X.T], "For .* your result is .* expected"),
     ],
     "embed": [
@@ -74,6 +84,7 @@ WRONG = {
         (only_reshaped, "along the batch axis"),
         (short_pieces, "do not read on"),
         (rows_too_short, "second row starts too early"),
+        (cut_but_not_turned, r"Your axes are \(batch, minibatches, time\)"),
         (lambda corpus, B, T: rows_of(corpus, B).T, "For .* shape"),
         (with_the_rest, "is expected, but the result is"),
     ],

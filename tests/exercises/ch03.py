@@ -10,6 +10,8 @@ WRONG = {
         (lambda V, h: V * h + h + h * V + V, "`W_hh` is missing"),
         (lambda V, h: h * (V + h + V) + h + h, "To what is `b_q` added"),
         (lambda V, h: V * h + h * h + h, "how to read the outputs"),
+        (lambda V, h: V * h + h * h + h + h * V + 2 * V, "`b_q` is counted twice"),
+        (lambda V, h: V * h + h * h + 2 * h + h * V + V, "`b_h` is counted twice"),
         (lambda V, h: (V + h) ** 2, "For 3, 2 your result is 25, expected 21"),
     ],
     "zero_output_weights": [
@@ -20,6 +22,9 @@ WRONG = {
         (({"W_hq"}, {"W_hq", "b_q"}), "`b_q` is missing"),
         ((["W_hq", "b_q"], ["W_xh", "b_h", "W_hq", "b_q"]), "ask again for `W_hh`"),
         ((["W_hq", "b_q"], ["W_hh", "W_hq", "b_q"]), "whether anything on its way is zero"),
+        (["W_hq", "b_q"], "Two lists are asked for, one for each step.* 'W_hq'"),
+        (("b_q", "W_hq"), "Two lists are asked for, one for each step.* 'b_q'"),
+        ((["W_hq", "b_q"], "W_xh, W_hh, b_h, W_hq, b_q"), "Two lists are asked for, one for each step"),
         ((["W_hq", "b_x"], []), "no tensor called 'b_x'"),
     ],
     "frequency_perplexity": [
@@ -53,6 +58,10 @@ WRONG = {
         (lambda hidden_size: 8 / math.sqrt(hidden_size), "too large. It changes with the size as it should"),
         (lambda hidden_size: hidden_size / 1000, "grows with the size"),
         (lambda hidden_size: 0.3 / math.log(hidden_size), "falls too slowly"),
+        (lambda hidden_size: 1 / math.sqrt(hidden_size + 28), "too small. It changes with the size as it should, or"),
+        (lambda hidden_size: 0.26 if hidden_size < 70 else 0.13 if hidden_size < 220 else 0.066, "not a table"),
+        (lambda hidden_size: {32: 0.26, 128: 0.13, 512: 0.066}[hidden_size], "KeyError"),
+        (lambda hidden_size: 1.5 / math.sqrt(hidden_size) if hidden_size in (32, 512) else 0, "do not go one way"),
         (lambda hidden_size: -1, "must be 0 or more"),
     ],
 }

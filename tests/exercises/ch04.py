@@ -45,6 +45,10 @@ def no_tuple(model, pieces):
     return outputs, state[0]
 
 
+def joined(model, pieces):
+    return model(torch.cat(pieces, dim=1), model.initial_state(len(pieces[0])))
+
+
 def listed(model, pieces):
     state, kept = model.initial_state(len(pieces[0])), []
     for X in pieces:
@@ -77,17 +81,17 @@ def by_row(outputs, Y):
     return F.cross_entropy(outputs.transpose(1, 2), Y, reduction="none").mean(dim=1)
 
 
-def distances(first, second, params, of_outputs=False, carry=False):
+def distances(first, second, params, of_outputs=False, carry=False, squash=torch.tanh):
     W_xh, W_hh, b_h, W_hq, _ = params
     A = B = torch.zeros(1, len(W_hh), dtype=W_hh.dtype)
     found = []
     for i in first:
-        A = torch.tanh(W_xh[i] + A @ W_hh + b_h)
+        A = squash(W_xh[i] + A @ W_hh + b_h)
         found.append(A)
     if carry:
         B = A
     for t, i in enumerate(second):
-        B = torch.tanh(W_xh[i] + B @ W_hh + b_h)
+        B = squash(W_xh[i] + B @ W_hh + b_h)
         found[t] = found[t] - B
     return torch.stack([(d @ W_hq if of_outputs else d).norm() for d in found])
 
@@ -115,6 +119,9 @@ WRONG = {
         (listed, "join them along the time axis"),
         (no_tuple, "the state as the model returns it, a tuple"),
         (one_tensor, "ValueError"),
+        (joined, "the model was called once for [23] pieces"),
+        (lambda model, pieces: joined(model, pieces)[::-1], "The two parts are swapped"),
+        (lambda model, pieces: (torch.zeros(4, 1, 3), ()), "For pieces of 2 and 1 steps, 1 row, "),
         (lambda model, pieces: reset(model, pieces)[0], "Two things are asked for"),
         (lambda model, pieces: (model(pieces[0], model.initial_state(1)), 1), "ValueError"),
         (
@@ -129,6 +136,10 @@ WRONG = {
         (reshaped, "`reshape` does not change"),
         (by_row, "one loss for each row"),
         (lambda outputs, Y: F.cross_entropy(outputs.flatten(0, 1), Y.flatten()), "one loss for everything"),
+        (
+            lambda outputs, Y: F.cross_entropy(outputs.mT, Y, reduction="none").mean(0) / torch.tensor(2.0).log(),
+            "loss in bits",
+        ),
         (lambda outputs, Y: torch.zeros(Y.shape[1]), "expected"),
     ],
     "remembered": [
@@ -137,6 +148,10 @@ WRONG = {
         (lambda *case: ratio(distances(*case, carry=True)), "starts from where the first ended"),
         (lambda *case: distances(*case)[1:] / distances(*case)[:-1], "one step before"),
         (lambda *case: ratio(distances(*case)) ** 2, "These are the squares"),
+        (lambda a, b, p: ratio(distances(a, b, (p[0], p[1], 0 * p[2], p[3], p[4]))), "bias `b_h` is missing"),
+        (lambda a, b, p: ratio(distances(a, b, (p[0], p[1].T, *p[2:]))), "from the wrong side"),
+        (lambda *case: ratio(distances(*case, squash=lambda total: total)), "tanh is missing"),
+        (lambda *case: ratio(distances(*case)) + 1, r"❌ For the texts \[., .\] and \[., .\] and 2 hidden units, your"),
         (lambda *case: ratio(distances(*case))[-1], "has the shape"),
     ],
 }

@@ -47,6 +47,19 @@ def goes_negative(written):
     return p
 
 
+def up_to(last, start=lambda n: n - n // 2):
+    """A circle_length whose p goes up to last(length); the last half begins at start(length)."""
+
+    def circle_length(written):
+        n = len(written)
+        for p in range(1, last(n) + 1):
+            if all(written[i] == written[i - p] for i in range(start(n), n)):
+                return p
+        return 0
+
+    return circle_length
+
+
 def begins_with_zero(written):
     half = len(written) // 2
     for p in range(half + 1):
@@ -71,6 +84,13 @@ def the_smallest(outputs, k):
     return torch.softmax(torch.where(outputs <= greatest, outputs, -torch.inf), dim=1)
 
 
+def first_row_decides(outputs, k):
+    best = outputs[0].topk(k).indices
+    kept = torch.full_like(outputs, -torch.inf)
+    kept[:, best] = outputs[:, best]
+    return torch.softmax(kept, dim=1)
+
+
 def one_bound_for_all(outputs, k):
     least = outputs.flatten().topk(k).values[-1]
     return torch.softmax(torch.where(outputs >= least, outputs, -torch.inf), dim=1)
@@ -85,6 +105,7 @@ WRONG = {
         (whole_text_first_output, "after the very first character"),
         (lambda a, b, m: m(a, m.initial_state(1))[0][-1, 0], "read the second, too"),
         (lambda a, b, m: m(b, m(a, m.initial_state(1)))[0][-1, 0], "raised AttributeError in line"),
+        (lambda a, b, m: torch.softmax(m(torch.cat([a, b], 1), m.initial_state(1))[0][-1, 0], 0), "before the softmax"),
         (time_left_out, r"shape \(2, 1, 4\) instead of \(4,\)"),
     ],
     "sharpen": [
@@ -101,7 +122,13 @@ WRONG = {
     "circle_length": [
         (two_last_pieces, "doubled letter"),
         (goes_negative, "negative"),
-        (begins_with_zero, "begin with p = 1"),
+        (up_to(lambda n: n - 1), "negative"),
+        (up_to(lambda n: n // 2 - 1), "stops too soon"),
+        (up_to(lambda n: n // 2), "stops too soon"),
+        (up_to(lambda n: n // 2, start=lambda n: n // 2), "length of the text is odd"),
+        (up_to(lambda n: n - 1, start=lambda n: n // 2), "length of the text is odd"),
+        (begins_with_zero, "Does your loop begin with p = 0"),
+        (lambda w: 0, "comparison ever true"),
         (lambda w: next((p for p in range(1, len(w) // 2) if w.startswith(w[p:])), 0), "only after a while"),
         (lambda w: w[::-1].find(w[-1], 1) if w[-1] in w[:-1] else 0, "more than once in one circle"),
         (lambda w: 7, "For .* your result is 7, expected 2"),
@@ -114,6 +141,7 @@ WRONG = {
         (lambda o, k: not_shared_out(-o, k), "For .* your result is .* expected"),
         (the_smallest, "the k smallest"),
         (one_bound_for_all, "its own k best"),
+        (first_row_decides, "first row in all rows"),
         (lambda o, k: torch.softmax(o, dim=-1), "only k of each row"),
     ],
 }

@@ -102,6 +102,23 @@ def through_time(activation, seen=lambda H: H.sum(), far=True, bias=True):
     return relu_norms
 
 
+def with_start(one_more=False, gradients_too=True, tensors=False):
+    """A relu_norms that begins with H_0; it can be right in the gradients, longer by one, or return tensors."""
+
+    def relu_norms(W_hh, b_h, H_0, num_steps):
+        start = H = H_0.clone().requires_grad_()
+        states, gradients = [], []
+        for _ in range(num_steps + one_more):
+            after = torch.relu(H @ W_hh + b_h)
+            states.append(H.norm() if tensors else H.norm().item())
+            seen = H if gradients_too else after
+            gradients.append(torch.autograd.grad(seen.sum(), start, retain_graph=True)[0].norm().item())
+            H = after
+        return states, gradients
+
+    return relu_norms
+
+
 def relu_too_early(W_hh, b_h, H_0, num_steps):
     H_0 = H = H_0.clone().requires_grad_()
     norms = []
@@ -116,6 +133,17 @@ def graph_freed(W_hh, b_h, H_0, num_steps):
     for _ in range(num_steps):
         H = torch.relu(H @ W_hh + b_h)
         torch.autograd.grad(H.sum(), H_0)
+
+
+def state_sums(*arguments, gradients=False):
+    W_hh, b_h, H, num_steps = arguments
+    right, start = through_time(torch.relu)(*arguments), H.clone().requires_grad_()
+    sums, H = [[], []], start
+    for _ in range(num_steps):
+        H = torch.relu(H @ W_hh + b_h)
+        sums[0].append(H.sum().item())
+        sums[1].append(torch.autograd.grad(H.sum(), start, retain_graph=True)[0].sum().item())
+    return sums if gradients else (sums[0], right[1])
 
 
 def transposed(*arguments):
@@ -166,6 +194,17 @@ WRONG = {
         (through_time(torch.relu, far=False), "one step only"),
         (through_time(torch.relu, seen=lambda H: H[0, 0]), "first unit alone"),
         (through_time(torch.relu, seen=lambda H: H.mean()), "mean of the units"),
+        (through_time(torch.relu, seen=lambda H: H.norm()), r"states are right.*\*norm\*"),
+        (with_start(), "begins with H_0"),
+        (with_start(one_more=True), "begins with H_0"),
+        (with_start(gradients_too=False), "begins with H_0"),
+        (with_start(tensors=True), "begins with H_0"),
+        (state_sums, "gradients are right. In the states: you add the entries up"),
+        (lambda *a: state_sums(*a, gradients=True), "You add the entries up"),
+        (
+            lambda *a: (through_time(torch.relu)(*a)[0], state_sums(*a, gradients=True)[1]),
+            "states are right. In the gr",
+        ),
         (through_time(torch.relu, bias=False), "b_h is missing"),
         (gradients_first, "come first"),
         (transposed, r"must be \(2, num_steps\)"),

@@ -18,15 +18,28 @@ def always_reset(model, batches, lr, max_norm):
     return train_epoch(model, batches, lr, max_norm)[0]
 
 
-def loop(model, batches, lr, max_norm, detach=True, forget=True, clip="before", order="time first", weigh=True):
+def loop(
+    model,
+    batches,
+    lr,
+    max_norm,
+    detach=True,
+    forget=True,
+    clip="before",
+    order="time first",
+    weigh=True,
+    scored="before",
+    reduction="mean",
+):
     """An epoch as students write it, with room for mistakes."""
     state, losses, counts = None, [], []
     for X, Y in batches:
         if state is None or not batches.carries_state:
             state = model.initial_state(len(X))
-        outputs, state = model(X, tuple(S.detach() for S in state) if detach else state)
+        start = tuple(S.detach() for S in state) if detach else state
+        outputs, state = model(X, start)
         targets = Y.T if order == "time first" else Y
-        loss = F.cross_entropy(outputs.flatten(0, 1), targets.flatten())
+        loss = F.cross_entropy(outputs.flatten(0, 1), targets.flatten(), reduction=reduction)
         if forget:
             for p in model.parameters():
                 p.grad = None
@@ -44,8 +57,18 @@ def loop(model, batches, lr, max_norm, detach=True, forget=True, clip="before", 
             p.data -= lr * p.grad
         if clip == "after":
             torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm)
+        if scored != "before":
+            outputs, later = model(X, start)
+            state = later if scored == "after, state too" else state
+            loss = mean_loss(outputs, Y)
         losses.append(loss.item())
         counts.append(Y.numel() if weigh else 1)
+    if weigh == "sums":
+        return math.exp(sum(losses) / sum(counts))
+    if weigh == "perplexities":
+        return sum(map(math.exp, losses)) / len(losses)
+    if weigh == "weighted perplexities":
+        return sum(math.exp(loss) * n for loss, n in zip(losses, counts, strict=True)) / sum(counts)
     return math.exp(sum(loss * n for loss, n in zip(losses, counts, strict=True)) / sum(counts))
 
 
@@ -67,6 +90,20 @@ def only_measured(model, batches, lr, max_norm):
     return math.exp(total / count)
 
 
+def measured_at_the_end(model, batches, lr, max_norm):
+    loop(model, batches, lr, max_norm)
+    return only_measured(model, batches, lr, max_norm)
+
+
+def state_of_another_row(H, old, new):
+    result = torch.zeros_like(H)
+    for i, first in enumerate(new[:, 0]):
+        for j, last in enumerate(old[:, -1]):
+            if first == last + 1:
+                result[i] = H[j]
+    return result
+
+
 def only_the_first(state):
     return (state[0].detach(), *state[1:])
 
@@ -84,6 +121,8 @@ WRONG = {
         (lambda H, old, new: H * (new[:, :1] == old[:, -1:]), "read that character twice"),
         (lambda H, old, new: H * (new[:, :1] != old[:, -1:] + 1), "wrong way round"),
         (in_place_reset, "in place"),
+        (lambda H, old, new: H * torch.isin(new[:, :1], old[:, -1] + 1), r"where \*another\* row stopped"),
+        (state_of_another_row, "one row on to another"),
         (lambda H, old, new: H * (new[:, :1] > old[:, -1:]), "For .* your result"),
     ],
     "detach_state": [
@@ -93,6 +132,7 @@ WRONG = {
         (lambda state: (state[0].detach(),), "you return 1: an LSTM"),
         (lambda state: tuple(torch.zeros_like(S) for S in state), "These are zeros: that is a reset"),
         (lambda state: [S.detach() for S in state], "as a tuple"),
+        (lambda state: state.detach(), "'tuple' object has no attribute 'detach'. `state` is a tuple: its tensors"),
         (lambda state: state[0].detach(), "as a tuple"),
         (lambda state: (S.detach() for S in state), "generator, not a tuple"),
         (lambda state: tuple(S.detach().numpy() for S in state), "a tuple of tensors is expected"),
@@ -118,6 +158,8 @@ WRONG = {
             "nats",
         ),
         (lambda losses, counts: sum(a * n for a, n in zip(losses, counts, strict=True)) / sum(counts), "mean loss"),
+        (lambda losses, counts: math.exp(sum(losses) / sum(counts)), "mean of its minibatch already"),
+        (lambda losses, counts: sum(losses) / sum(counts), "mean of its minibatch already"),
         (lambda losses, counts: math.exp(max(losses)), "For .* your result is .* expected"),
     ],
     "one_epoch": [
@@ -131,6 +173,12 @@ WRONG = {
         (changed(order="batch first"), "batch first"),
         (changed(weigh=False), "short minibatch"),
         (changed(detach=False), "RuntimeError.*second time"),
+        (changed(weigh="perplexities"), "average perplexities"),
+        (changed(weigh="weighted perplexities"), "average perplexities"),
+        (changed(reduction="sum", weigh="sums"), "not the sum"),
+        (changed(scored="after"), "measured after the step"),
+        (changed(scored="after, state too"), "measured after the step"),
+        (measured_at_the_end, "measured after the step"),
         (only_measured, "do not move"),
         (with_an_optimizer, "without `torch.optim`"),
         (train_epoch, "perplexity alone"),

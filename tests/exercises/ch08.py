@@ -33,6 +33,20 @@ def stop(unseen, patience, forget=True, against_best=True, late=0):
     return epochs[-1], best
 
 
+def equal_is_lower(unseen, patience):
+    best, bad = next(iter(unseen)), 0
+    for epoch, value in unseen.items():
+        best, bad = (epoch, 0) if value <= unseen[best] else (best, bad + 1)
+        if bad == patience:
+            break
+    return epoch, best
+
+
+def last_of_equals(unseen, patience):
+    end, best = stop(unseen, patience)
+    return end, max(epoch for epoch in unseen if epoch <= end and unseen[epoch] == unseen[best])
+
+
 def in_epochs(unseen, patience):
     best = next(iter(unseen))
     for epoch, value in unseen.items():
@@ -43,15 +57,23 @@ def in_epochs(unseen, patience):
     return epoch, best
 
 
-def pair_table(text, symbols, formula):
+def pair_table(text, symbols, formula, size=None, singles=None, count=None):
     """formula(count of the pair, N, k, P(second) without context, number of symbols) for every pair."""
-    single, size = Counter(text), len(symbols)
-    shorter = {s: (single[s] + len(single) / size) / (len(text) + len(single)) for s in symbols}
+    single, size = Counter(singles or text), size or len(symbols)
+    shorter = {s: (single[s] + len(single) / size) / (single.total() + len(single)) for s in symbols}
     rows = []
     for a in symbols:
         after = Counter(second for first, second in pairwise(text) if first == a)
-        rows.append([formula(after[b], after.total(), len(after), shorter[b], size) for b in symbols])
+        N = after.total()
+        if count:
+            after = Counter({b: count(text, a + b) for b in symbols if a + b in text})
+            N = after.total() if count is str.count else N
+        rows.append([formula(after[b], N, len(after), shorter[b], size) for b in symbols])
     return rows
+
+
+def smoothed(c, N, k, p, V):
+    return (c + k * p) / (N + k) if N else p
 
 
 def table(formula):
@@ -59,7 +81,7 @@ def table(formula):
 
 
 def right_table(text, symbols):
-    return pair_table(text, symbols, lambda c, N, k, p, V: (c + k * p) / (N + k) if N else p)
+    return pair_table(text, symbols, smoothed)
 
 
 def frequencies_unsmoothed(text, symbols):
@@ -97,12 +119,15 @@ WRONG = {
         (lambda p, u: (p[-1], u[max(u)], max(u)), "last values"),
         (lambda p, u: (min(p), u[max(u)], max(u)), "took the last epoch"),
         (lambda p, u: (p[-1], min(u.values()), turn(u)), "is the last one"),
-        (lambda p, u: (min(p), u[min(u)], min(u)), "compares its keys"),
+        (lambda p, u: (min(p), u[min(u)], min(u)), "goes over its keys"),
         (lambda p, u: (min(p), min(u.values()), bottom(p)), "the epoch is that of the training curve"),
         (lambda p, u: (min(p), min(u.values()), np.argmin(list(u.values()))), "counted from 0"),
         (lambda p, u: (min(p), min(u.values()), np.argmin(list(u.values())) + 1), "place in the list"),
         (lambda p, u: (p[turn(u) - 1], u[turn(u)], turn(u)), r"where the \*unseen\* curve is lowest"),
         (lambda p, u: [min(p), min(u.values())], "is missing"),
+        (lambda p, u: (min(p), min(u), turn(u)), "goes over its keys"),
+        (lambda p, u: (min(p), min(u), min(u)), "goes over its keys"),
+        (lambda p, u: (min(p), turn(u), min(u.values())), "comes before its epoch"),
         (lambda p, u: (max(p), max(u.values()), 1), r"For \[.*\], \{1: .* your result is .* expected"),
     ],
     "stop_early": [
@@ -113,6 +138,8 @@ WRONG = {
         (lambda u, n: (turn(u), turn(u)), "cannot see what comes later"),
         (lambda u, n: (stop(u, n)[0], turn(u)), "What comes after the stop"),
         (in_epochs, "patience in epochs"),
+        (equal_is_lower, "An equal value is not lower"),
+        (last_of_equals, "weights of the earlier epoch"),
         (lambda u, n: stop(u, n)[::-1], "another order"),
         (lambda u, n: stop(u, n)[0], "Which epoch's weights"),
         (lambda u, n: stop(u, n)[1], "where does training stop"),
@@ -129,6 +156,12 @@ WRONG = {
         (frequencies_unsmoothed, "smoothed too"),
         (lambda text, symbols: np.array(right_table(text, symbols)).T, "Rows and columns are swapped"),
         (last_one_counted, "last character of the text"),
+        (lambda text, symbols: right_table(text, sorted(symbols)), "in sorted order"),
+        (lambda text, symbols: pair_table(text, symbols, smoothed, count=str.count), "skips pairs"),
+        (lambda text, symbols: pair_table(text, symbols, smoothed, count=lambda t, p: t.count(p)), "skips pairs"),
+        (lambda text, symbols: pair_table(text, symbols, smoothed, size=27), "1 / 27"),
+        (lambda text, symbols: pair_table(text, symbols, smoothed, singles=text[:-1]), "leave one out"),
+        (lambda text, symbols: pair_table(text, symbols, smoothed, singles=text[1:]), "leave one out"),
         (table(lambda c, N, k, p, V: (c + k * p) / (N + k)), "ZeroDivisionError"),
         (table(lambda c, N, k, p, V: (c + k * p) / (N + k) if N else 1 / V), "For .* expected"),
         (table(lambda c, N, k, p, V: p), "For .* entry|For .* your result"),
