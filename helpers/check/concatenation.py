@@ -156,6 +156,7 @@ def equal_within(answer) -> None:
         (negative, shifted(negative, 3e-5, [1.0, 1.0, 1.0]), 1e-4),
         (torch.tensor([5.0]), torch.tensor([-5.0]), 0.1),
         (torch.tensor([1.0, 2.0, -5.0]), torch.tensor([1.0, 2.0, -5.35]), 0.1),
+        (torch.tensor([5.0, 1.0, 1.0]), torch.tensor([5.35, 1.0, 1.0]), 0.1),
         (row, shifted(row, 0.07, [1.0, -1.0, 1.0, -1.0]), 0.1),
         (row, shifted(row, 0.15, [1.0, -1.0, 1.0, -1.0]), 0.1),
         (torch.tensor([1.0]), torch.tensor([1.4]), 0.3),
@@ -167,6 +168,7 @@ def equal_within(answer) -> None:
         (small, shifted(small, 1e-3, [1.0, -1.0, 1.0]), 1e-4),
         (row, shifted(row, 0.1, [1.0, -1.0, 1.0, -1.0]), 1e-3),
         (many, shifted(many, 0.005, [0.0] * 99 + [1.0]), 1e-3),
+        (many, shifted(many, 0.005, [0.0] * 98 + [1.0] * 2), 1e-3),
         (wide @ tall, wide[:, :99] @ tall[:99] + wide[:, 99:] @ tall[99:], 1e-4),
     ]
 
@@ -215,7 +217,7 @@ def equal_within(answer) -> None:
         return lambda A, B, tolerance: bool(torch.as_tensor(judge(A - B, tolerance * size(A, B))).all())
 
     def for_any_size(judge, hint):
-        return [(rule(judge, size), hint) for size, _ in sizes]
+        return [(rule(judge, size), hint) for size, what in sizes if what in ("", "A", "B", "fixed")]
 
     def unlike(A, B, tolerance):
         return bool(((A.abs() - B.abs()).abs() <= tolerance * _largest(A, B)).all())
@@ -226,7 +228,15 @@ def equal_within(answer) -> None:
     signed = "You compare `A - B` without its sign taken off: an entry that is far too small passes."
     mean = "You judge the mean of the differences. One entry that is far off hides among many good ones."
     opposite = "Differences up and down cancel one another in your mean, so two very different tensors pass."
-    norm = "You compare the norms of whole tensors: one entry that is far off hides among many good ones."
+    whole = "You compare whole tensors, by norms or means: one entry that is far off hides among many good ones."
+    norms = [
+        (torch.norm, lambda A, B: torch.maximum(A.norm(), B.norm())),
+        (torch.norm, lambda A, B: A.norm()),
+        (torch.norm, lambda A, B: B.norm()),
+        (lambda d: d.abs().mean(), lambda A, B: A.abs().mean()),
+        (lambda d: d.abs().mean(), lambda A, B: B.abs().mean()),
+        (lambda d: d.square().mean().sqrt(), lambda A, B: A.abs().mean()),
+    ]
     mistakes = [
         (
             lambda A, B, tolerance: torch.equal(A, B),
@@ -241,9 +251,7 @@ def equal_within(answer) -> None:
         *for_any_size(lambda d, limit: d.square().mean().sqrt() <= limit, mean),
         *for_any_size(lambda d, limit: d.mean().abs() <= limit, opposite),
         *for_any_size(lambda d, limit: d.mean() <= limit, opposite),
-        (rule(lambda d, limit: d.norm() <= limit, lambda A, B: torch.maximum(A.norm(), B.norm())), norm),
-        (rule(lambda d, limit: d.norm() <= limit, lambda A, B: A.norm()), norm),
-        (rule(lambda d, limit: d.norm() <= limit, lambda A, B: B.norm()), norm),
+        *[(rule(lambda d, limit, of=of: of(d) <= limit, size), whole) for of, size in norms],
         *for_any_size(
             lambda d, limit: d.abs() < limit,
             "Two tensors of zeros count as different: “at most” takes in 0, and 0/0 is no number.",

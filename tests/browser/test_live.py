@@ -146,7 +146,7 @@ def test_an_error_inside_training_is_shown_in_the_panel(open_book, lab):
 def fails(*arguments, **options):
     raise ValueError("the sample could not be written")
 widgets.generate = fails"""
-    lab.write("broken.ipynb", [MAKE, PANEL.replace("\npanel", ""), broken, late])
+    lab.write("broken.ipynb", [MAKE, PANEL.removesuffix("\npanel"), broken, late])
     book = open_book("broken.ipynb")
     book.run()
     panel = book.figure()
