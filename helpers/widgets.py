@@ -352,7 +352,7 @@ def explore_minibatches(length: int = 60) -> AnsweringFigure:
         for _ in range(epoch):
             minibatches = [X for X, _ in batches]  # each pass is another epoch, with another offset
         asked, chosen = chosen, min(chosen, len(minibatches) - 1)
-        ax = figure.add_axes((0.08, 0.17, 0.91, 0.82))
+        ax = figure.add_axes((0.08, 0.17, 0.89, 0.82))
         plot.draw_reading(ax, minibatches, chosen, batches.carries_state, length)
         places = ", ".join(f"{int(row[0])}–{int(row[-1])}" for row in minibatches[chosen])
         only = f"This epoch has only {len(minibatches)} minibatches. " if asked > chosen else ""
@@ -513,6 +513,8 @@ class Explorer(AnsweringFigure):
         ladder = {"guessing": GUESS, **(self.ladder if show_ladder else {})}
         thick = 0 if current is not None else None
         plot.draw_runs(ax, curves, thick, epoch, log, training, unseen, ladder)
+        if current is None:
+            ax.text(0.5, 0.5, "not recorded", ha="center", transform=ax.transAxes, color=plot.GREY, fontsize=20)
         if show_norm:
             ax.set_xlabel("")
             plot.draw_grad_norms(below, [(color, run.grad_norm) for run, _, color in shown], settings.max_norm)
