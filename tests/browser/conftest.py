@@ -88,8 +88,12 @@ class Lab:
     def url(self, notebook: str) -> str:
         return f"http://127.0.0.1:{self.port}/lab/tree/{notebook}?token={self.token}&reset"
 
-    def kernels(self) -> list[psutil.Process]:
-        return [p for p in psutil.Process(self.process.pid).children(recursive=True) if "ipykernel" in str(p.cmdline())]
+    def kernel(self, notebook: str) -> psutil.Process:
+        """The process that runs a notebook's cells."""
+        (session,) = [session for session in self.ask("sessions") if session["path"] == notebook]
+        processes = psutil.Process(self.process.pid).children(recursive=True)
+        (kernel,) = [process for process in processes if session["kernel"]["id"] in str(process.cmdline())]
+        return kernel
 
     def write(self, name: str, cells: list[str]) -> None:
         """Put a notebook of code cells into the folder."""
@@ -101,10 +105,10 @@ class Lab:
         content = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
         (self.folder / name).write_text(json.dumps(content), encoding="utf-8")
 
-    def stop_kernels(self) -> None:
-        """Shut every kernel down: one at a time is enough for a machine with two cores."""
-        for kernel in self.ask("kernels"):
-            self.ask(f"kernels/{kernel['id']}", "DELETE")
+    def stop_kernel(self, notebook: str) -> None:
+        for session in self.ask("sessions"):
+            if session["path"] == notebook:
+                self.ask(f"sessions/{session['id']}", "DELETE")
 
     def ask(self, what: str, method: str = "GET"):
         """What the server's REST interface answers."""
@@ -259,7 +263,8 @@ class Book:
     def check(self) -> None:
         """No error in any output or callback, no widget that did not render, nothing thrown on the page."""
         log = self.lab.log_path.read_text(encoding="utf-8")
-        assert "Exception in comm" not in log and "Traceback" not in log, log[-2000:]
+        where = log.find("Exception in comm")  # what ipywidgets' callbacks raise goes to the kernel's log alone
+        assert where < 0, log[where : where + 3000]
         assert not self.page.locator('[data-mime-type="application/vnd.jupyter.stderr"]').all_inner_texts()
         assert not self.page.locator('[data-mime-type="application/vnd.jupyter.error"]').all_inner_texts()
         text = self.page.locator(".jp-Notebook").inner_text().lower()
@@ -278,8 +283,25 @@ class Book:
         return figure
 
     def close(self) -> None:
+        """Close the page and shut its kernel down: the machine has two cores."""
         self.page.close()
-        self.lab.stop_kernels()
+        self.lab.stop_kernel(self.name)
+
+
+@pytest.fixture(scope="module")
+def keep_open(browser, lab):
+    """Write a notebook of code cells, open it and run it once; it stays open for all tests of a module."""
+    books = []
+
+    def open_it(name: str, cells: list[str]) -> Book:
+        lab.write(name, cells)
+        books.append(Book(browser, lab, name))
+        books[-1].run()
+        return books[-1]
+
+    yield open_it
+    for book in books:
+        book.close()
 
 
 @pytest.fixture

@@ -17,11 +17,14 @@ ONLY_THE_EXPLORER = [
 ]
 
 
+@pytest.fixture(scope="module")
+def book(keep_open):
+    return keep_open("explorer.ipynb", ONLY_THE_EXPLORER)
+
+
 @pytest.fixture
-def explorer(open_book, lab):
-    lab.write("explorer.ipynb", ONLY_THE_EXPLORER)
-    book = open_book("explorer.ipynb")
-    book.run()
+def explorer(book):
+    book.run_cell(1)  # a new explorer, as it is at first
     yield book.figure()
     book.check()
 

@@ -76,8 +76,8 @@ def test_minibatches_answer_and_the_panel_trains(training):
     training.check()
 
 
-@pytest.mark.parametrize("name", ["03_parameters", "08_perplexity"])
-def test_nothing_is_cut_off_on_a_projector(open_book, name):
+def test_nothing_is_cut_off_on_a_projector(open_book):
+    name = "08_perplexity"
     book = open_book(f"{name}.ipynb", size=(1920, 1080))
     book.run()
     for number, figure in enumerate(book.figures()):
