@@ -45,6 +45,18 @@ def test_training_afresh_finds_the_recorded_curve_again(settings):
     assert not fresh.stopped and set(fresh.samples) == {1, 2, 5, 10, 20}
 
 
+def test_unseen_text_is_what_follows_the_training_text():
+    settings = replace(SMALL, num_epochs=20)
+    run, model = record.record_run(settings), record.make_model(settings, 28, device="cpu")
+    text = record.clean(record.read_book())
+    corpus = Vocab(text).encode(text)
+    seen, unseen = corpus[:10_000], corpus[10_000:20_000]
+    for _ in record.train(model, record.make_batches(settings, seen), 20, settings.lr, settings.max_norm):
+        pass
+    assert run.unseen[20] == pytest.approx(evaluate(model, unseen), rel=1e-3)
+    assert run.unseen[20] != pytest.approx(evaluate(model, seen), rel=3e-3)
+
+
 def test_the_grid_is_complete_and_small(runs):
     assert len(GRID) == len(set(GRID)) == len(runs) >= 100 and CLASSIC in runs
     assert {settings.batches for settings in GRID} == set(BATCHES)
