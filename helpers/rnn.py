@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from . import check_count
+from .require import require, require_count, require_indices, require_positive, require_state
 
 DEVICE_VARIABLE = "RNN_COURSE_DEVICE"
 
@@ -23,7 +23,7 @@ def choose_device(name: str | None = None) -> torch.device:
 
     Raises ValueError when the machine does not have the device asked for.
     """
-    name = name or os.environ.get(DEVICE_VARIABLE)
+    name = name or os.environ.get(DEVICE_VARIABLE) or None  # set to nothing counts as unset
     usable = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name is None:
         return torch.device(next(kind for kind in usable if usable[kind]))
@@ -37,77 +37,50 @@ def choose_device(name: str | None = None) -> torch.device:
     return device
 
 
-def _check_indices(X: torch.Tensor, vocab_size: int) -> None:
-    if X.dim() != 2 or X.dtype != torch.long:
-        raise ValueError(f"X must hold int64 indices, (batch, time), but it is {X.dtype} of shape {tuple(X.shape)}.")
-    if X.numel() == 0:
-        raise ValueError("X is empty: a model needs at least one row and one time step.")
-    if not 0 <= int(X.min()) <= int(X.max()) < vocab_size:
-        raise ValueError(
-            f"X holds indices from {int(X.min())} to {int(X.max())}, but the model knows {vocab_size} characters: "
-            "use the vocabulary that the model was made for."
-        )
-
-
-def _check_state(state: State, num_tensors: int, batch_size: int, hidden_size: int, dtype: torch.dtype) -> None:
-    wanted = [(batch_size, hidden_size)] * num_tensors
-    if not isinstance(state, tuple) or [tuple(S.shape) for S in state] != wanted:
-        found = [tuple(S.shape) for S in state] if isinstance(state, tuple) else type(state).__name__
-        raise ValueError(
-            f"The state must be a tuple of shapes {wanted}, but it is {found}: "
-            f"start from model.initial_state({batch_size})."
-        )
-    if any(S.dtype != dtype for S in state):
-        raise ValueError(f"The state must be {dtype}, but it is {state[0].dtype}: start from model.initial_state.")
-
-
-def one_hot(X: torch.Tensor, vocab_size: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+def one_hot(X: torch.Tensor, vocab_size: int) -> torch.Tensor:
     """One-hot vectors of the indices X, with time first.
 
-    X: (batch, time), int64. Returns (time, batch, vocab) with a single 1 in each row.
+    X: (batch, time), int64. Returns (time, batch, vocab), float32, with a single 1 in each row.
     Raises ValueError when an index is not in the vocabulary.
     """
-    _check_indices(X, check_count("vocab_size", vocab_size))
-    return F.one_hot(X.T, vocab_size).to(dtype)
+    require_indices(X, vocab_size)
+    return F.one_hot(X.T, vocab_size).float()
 
 
 def param_shapes(vocab_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
     """Name and shape of the five tensors that the model learns."""
-    V, h = check_count("vocab_size", vocab_size), check_count("hidden_size", hidden_size)
+    require_count("vocab_size", vocab_size)
+    require_count("hidden_size", hidden_size)
+    V, h = vocab_size, hidden_size
     return {"W_xh": (V, h), "W_hh": (h, h), "b_h": (h,), "W_hq": (h, V), "b_q": (V,)}
 
 
 def init_params(
-    vocab_size: int,
-    hidden_size: int,
-    sigma: float = 0.01,
-    seed: int = 0,
-    device: torch.device | str = "cpu",
-    dtype: torch.dtype = torch.float32,
+    vocab_size: int, hidden_size: int, sigma: float = 0.01, seed: int = 0, dtype: torch.dtype = torch.float32
 ) -> Params:
     """The five tensors to learn: weights drawn from a normal distribution of standard deviation `sigma`, biases zero.
 
     Drawn on the CPU, so that a seed means the same weights on every device.
     """
-    if not 0 <= sigma < float("inf"):
-        raise ValueError(f"sigma is a standard deviation, so it must be 0 or more, but it is {sigma}.")
+    require_count("vocab_size", vocab_size)
+    require_count("hidden_size", hidden_size)
+    require_positive("sigma", sigma, or_zero=True)
     generator = torch.Generator().manual_seed(seed)
-    params = []
-    for name, shape in param_shapes(vocab_size, hidden_size).items():
-        if name.startswith("W"):
-            tensor = torch.randn(shape, generator=generator, dtype=dtype) * sigma
-        else:
-            tensor = torch.zeros(shape, dtype=dtype)
-        params.append(tensor.to(device).requires_grad_())
-    return tuple(params)
+
+    def normal(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=generator, dtype=dtype) * sigma
+
+    W_xh, W_hh = normal(vocab_size, hidden_size), normal(hidden_size, hidden_size)
+    W_hq = normal(hidden_size, vocab_size)
+    b_h, b_q = torch.zeros(hidden_size, dtype=dtype), torch.zeros(vocab_size, dtype=dtype)
+    return tuple(p.requires_grad_() for p in (W_xh, W_hh, b_h, W_hq, b_q))
 
 
-def init_state(
-    batch_size: int, hidden_size: int, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
-) -> State:
+def init_state(batch_size: int, hidden_size: int, dtype: torch.dtype = torch.float32) -> State:
     """The hidden state before the first character: a tuple with one tensor of zeros, (batch, hidden)."""
-    shape = check_count("batch_size", batch_size), check_count("hidden_size", hidden_size)
-    return (torch.zeros(shape, device=device, dtype=dtype),)
+    require_count("batch_size", batch_size)
+    require_count("hidden_size", hidden_size)
+    return (torch.zeros(batch_size, hidden_size, dtype=dtype),)
 
 
 def rnn_step(X_t: torch.Tensor, H: torch.Tensor, params: Params) -> tuple[torch.Tensor, torch.Tensor]:
@@ -142,21 +115,21 @@ class Recurrence(torch.autograd.Function):
         """inputs: (time, batch, hidden), H: (batch, hidden). Returns all states, (time, batch, hidden)."""
         hidden = torch.empty_like(inputs)
         for t, x_t in enumerate(inputs):
-            H_before = hidden[t - 1] if t else H
+            H_before = H if t == 0 else hidden[t - 1]
             torch.addmm(x_t, H_before, W_hh, out=hidden[t]).tanh_()  # x_t + H_before @ W_hh in one call
         ctx.save_for_backward(hidden, H, W_hh)
         return hidden
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx, grad_hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         hidden, H, W_hh = ctx.saved_tensors
-        delta = 1 - hidden**2  # the slope of tanh at every step; becomes the gradient of the inputs
+        delta = 1 - hidden**2  # the slope of tanh; becomes the gradient of the inputs
         delta[-1] *= grad_hidden[-1]
         for t in range(len(delta) - 2, -1, -1):
             delta[t] *= torch.addmm(grad_hidden[t], delta[t + 1], W_hh.T)
         H_before = torch.cat([H[None], hidden[:-1]])
-        return delta, delta[0] @ W_hh.T, H_before.flatten(0, 1).T @ delta.flatten(0, 1)
+        grad_W_hh = H_before.flatten(0, 1).T @ delta.flatten(0, 1)  # one product over time and batch
+        return delta, delta[0] @ W_hh.T, grad_W_hh
 
 
 def forward_hoisted(X: torch.Tensor, state: State, params: Params) -> tuple[torch.Tensor, State]:
@@ -166,8 +139,8 @@ def forward_hoisted(X: torch.Tensor, state: State, params: Params) -> tuple[torc
     is done once for all steps. X: (batch, time). Returns as `forward_loop`.
     """
     W_xh, W_hh, b_h, W_hq, b_q = params
-    inputs = F.embedding(X.T, W_xh + b_h)  # (time, batch, hidden)
-    hidden = Recurrence.apply(inputs, *state, W_hh)
+    (H,) = state
+    hidden = Recurrence.apply(F.embedding(X.T, W_xh + b_h), H, W_hh)
     return hidden @ W_hq + b_q, (hidden[-1],)
 
 
@@ -185,28 +158,28 @@ class RNN:
     ):
         self.vocab_size, self.hidden_size = vocab_size, hidden_size
         self.device, self.dtype = choose_device(device), dtype
-        self.params = init_params(vocab_size, hidden_size, sigma, seed, self.device, dtype)
+        params = init_params(vocab_size, hidden_size, sigma, seed, dtype)
+        self.params = tuple(p.detach().to(self.device).requires_grad_() for p in params)
 
     def parameters(self) -> list[torch.Tensor]:
         return list(self.params)
 
     def load(self, params: Params) -> None:
         """Copy the values of five tensors into the model; raises ValueError, before any copy, when a shape is wrong."""
-        wanted = param_shapes(self.vocab_size, self.hidden_size)
-        found = [tuple(p.shape) for p in params]
-        if found != list(wanted.values()):
-            raise ValueError(f"The weights must have the shapes {wanted}, in this order, but they have {found}.")
+        wanted, found = param_shapes(self.vocab_size, self.hidden_size), [tuple(p.shape) for p in params]
+        require(found == list(wanted.values()), f"The weights need the shapes {wanted}, in this order, not {found}.")
         with torch.no_grad():
             for mine, new in zip(self.params, params, strict=True):
                 mine.copy_(new)
 
     def initial_state(self, batch_size: int) -> State:
-        return init_state(batch_size, self.hidden_size, self.device, self.dtype)
+        (H,) = init_state(batch_size, self.hidden_size, self.dtype)
+        return (H.to(self.device),)
 
     def forward(self, X: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
         """X: (batch, time) indices. Returns outputs (time, batch, vocab), and the state after the last step."""
-        _check_indices(X, self.vocab_size)
-        _check_state(state, 1, len(X), self.hidden_size, self.dtype)
+        require_indices(X, self.vocab_size)
+        require_state(state, 1, len(X), self)
         return forward_hoisted(X.to(self.device), state, self.params)
 
     __call__ = forward
@@ -227,10 +200,9 @@ class TorchRNN:
         device: torch.device | str | None = None,
         dtype: torch.dtype = torch.float32,
     ):
-        if kind not in TORCH_LAYERS:
-            raise ValueError(f"kind must be one of {', '.join(TORCH_LAYERS)}, but it is {kind!r}.")
-        check_count("vocab_size", vocab_size)
-        check_count("hidden_size", hidden_size)
+        require(kind in TORCH_LAYERS, f"kind must be one of {', '.join(TORCH_LAYERS)}, but it is {kind!r}.")
+        require_count("vocab_size", vocab_size)
+        require_count("hidden_size", hidden_size)
         self.kind, self.vocab_size, self.hidden_size = kind, vocab_size, hidden_size
         self.device, self.dtype = choose_device(device), dtype
         with torch.random.fork_rng(devices=[]):  # torch.nn draws from the global generator: leave it as it was
@@ -242,13 +214,13 @@ class TorchRNN:
         return [*self.layer.parameters(), *self.output.parameters()]
 
     def initial_state(self, batch_size: int) -> State:
-        (H,) = init_state(batch_size, self.hidden_size, self.device, self.dtype)
-        return (H, H.clone()) if self.kind == "LSTM" else (H,)
+        (H,) = init_state(batch_size, self.hidden_size, self.dtype)
+        return tuple(S.to(self.device) for S in ((H, H.clone()) if self.kind == "LSTM" else (H,)))
 
     def forward(self, X: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
         """X: (batch, time) indices. Returns outputs (time, batch, vocab), and the state after the last step."""
-        inputs = one_hot(X, self.vocab_size, self.dtype).to(self.device)
-        _check_state(state, 2 if self.kind == "LSTM" else 1, len(X), self.hidden_size, self.dtype)
+        inputs = one_hot(X, self.vocab_size).to(self.device, self.dtype)
+        require_state(state, 2 if self.kind == "LSTM" else 1, len(X), self)
         layered = tuple(S[None] for S in state)  # torch.nn counts layers first: (1, batch, hidden)
         hidden, new = self.layer(inputs, layered if self.kind == "LSTM" else layered[0])
         new = new if self.kind == "LSTM" else (new,)

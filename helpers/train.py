@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional as F
 
-from . import check_count, check_positive
+from .require import require, require_before, require_count, require_finite, require_max_norm, require_training
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,14 @@ class Record:
     tokens_per_second: float
 
 
-class TrainingDiverged(RuntimeError):
-    """The loss or the gradient was no longer a finite number; the model keeps its last finite weights."""
-
-
 def mean_loss(outputs: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
     """Mean cross-entropy in nats of outputs (time, batch, vocab) against the targets Y (batch, time)."""
-    return F.cross_entropy(outputs.flatten(0, 1), Y.T.reshape(-1).to(outputs.device))
+    return F.cross_entropy(outputs.flatten(0, 1), Y.T.flatten().to(outputs.device))
+
+
+def as_perplexity(loss: float) -> float:
+    """The perplexity of a mean loss in nats; infinity where it is too large for a float."""
+    return math.exp(loss) if loss < 700 else math.inf
 
 
 def clip_gradients(params: Iterable[torch.Tensor], max_norm: float | None) -> float:
@@ -36,28 +37,22 @@ def clip_gradients(params: Iterable[torch.Tensor], max_norm: float | None) -> fl
     `max_norm` None clips nothing. Raises ValueError when `max_norm` is not positive. Method: Pascanu,
     Mikolov, Bengio, "On the difficulty of training recurrent neural networks" (2013).
     """
-    if max_norm is not None:
-        check_positive("max_norm", max_norm)
+    require_max_norm(max_norm)
     gradients = [p.grad for p in params if p.grad is not None]
-    if not gradients:
-        raise ValueError("No parameter has a gradient: call loss.backward() first.")
-    norm = float(torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g) for g in gradients])))
-    if max_norm is not None and max_norm < norm < math.inf:
-        for gradient in gradients:
-            gradient.mul_(max_norm / norm)
+    require(gradients, "No parameter has a gradient: call loss.backward() first.")
+    norm = torch.sqrt(sum((g**2).sum() for g in gradients)).item()
+    if max_norm is not None and norm > max_norm:
+        for g in gradients:
+            g *= max_norm / norm
     return norm
 
 
 def sgd_step(params: Iterable[torch.Tensor], lr: float) -> None:
-    """Move every parameter against its gradient by `lr` times the gradient, in place."""
+    """Move every parameter that has a gradient against it, by `lr` times the gradient, in place."""
     with torch.no_grad():
         for p in params:
-            if p.grad is not None:  # a tensor that took no part stays where it is
-                p.sub_(p.grad, alpha=lr)
-
-
-def _perplexity(mean_loss: float) -> float:
-    return math.exp(mean_loss) if mean_loss < 700 else math.inf  # exp(710) is no float any more
+            if p.grad is not None:
+                p -= lr * p.grad
 
 
 def train_epoch(model, batches, lr: float, max_norm: float | None = 1.0) -> tuple[float, float, int]:
@@ -66,8 +61,7 @@ def train_epoch(model, batches, lr: float, max_norm: float | None = 1.0) -> tupl
     Raises TrainingDiverged, before the weights change, when the loss or the gradient is not finite.
     """
     params = model.parameters()
-    total_loss, total_norm, num_tokens, num_batches = 0.0, 0.0, 0, 0
-    state = None
+    total_loss, norms, num_tokens, state = 0.0, [], 0, None
     for X, Y in batches:
         if state is None or not batches.carries_state:
             state = model.initial_state(len(X))
@@ -77,22 +71,16 @@ def train_epoch(model, batches, lr: float, max_norm: float | None = 1.0) -> tupl
         for p in params:
             p.grad = None
         loss.backward()
-        norm = clip_gradients(params, max_norm)
-        if not math.isfinite(loss.item()) or not math.isfinite(norm):
-            raise TrainingDiverged(
-                f"Training stopped: the loss is {loss.item():g} and the gradient's norm {norm:g}. "
-                f"lr = {lr:g} is too large here: try a tenth of it, or clip the gradients."
-            )
+        norms.append(clip_gradients(params, max_norm))
+        require_finite({"loss": loss.item(), "gradient's norm": norms[-1]}, lr)
         sgd_step(params, lr)
         total_loss += loss.item() * Y.numel()
-        total_norm += norm
         num_tokens += Y.numel()
-        num_batches += 1
-    if not num_batches:
-        raise ValueError("There was no minibatch to train on.")
-    return _perplexity(total_loss / num_tokens), total_norm / num_batches, num_tokens
+    require(num_tokens, "There was no minibatch to train on.")
+    return as_perplexity(total_loss / num_tokens), sum(norms) / len(norms), num_tokens
 
 
+@require_before(require_training)
 def train(model, batches, num_epochs: int, lr: float, max_norm: float | None = 1.0) -> Iterator[Record]:
     """Train for up to `num_epochs` epochs and yield a Record after each; `break` stops early.
 
@@ -100,34 +88,11 @@ def train(model, batches, num_epochs: int, lr: float, max_norm: float | None = 1
     `parameters`, `initial_state` and `forward`. Wrong settings raise at once, before the first epoch.
     Raises TrainingDiverged when the loss or the perplexity is no longer finite; the records already given stay true.
     """
-    check_count("num_epochs", num_epochs, minimum=0)
-    check_positive("lr", lr)
-    if not hasattr(batches, "carries_state"):
-        raise TypeError(
-            "The minibatches must say whether the state carries over: use SequentialBatches or RandomBatches, "
-            "or give yours an attribute carries_state."
-        )
-    if max_norm is not None:
-        check_positive("max_norm", max_norm)
-    corpus = getattr(batches, "corpus", None)
-    if corpus is not None and int(corpus.max()) >= model.vocab_size:
-        raise ValueError(
-            f"The text has the index {int(corpus.max())}, but the model knows {model.vocab_size} characters: "
-            "use the vocabulary that the model was made for."
-        )
-
-    def epochs() -> Iterator[Record]:
-        for epoch in range(1, num_epochs + 1):
-            start = time.perf_counter()
-            perplexity, grad_norm, num_tokens = train_epoch(model, batches, lr, max_norm)
-            if math.isinf(perplexity):
-                raise TrainingDiverged(
-                    f"Training stopped in epoch {epoch}: the perplexity is too large to be written. "
-                    f"lr = {lr:g} is too large here: try a tenth of it, or clip the gradients."
-                )
-            yield Record(epoch, perplexity, grad_norm, num_tokens / (time.perf_counter() - start))
-
-    return epochs()
+    for epoch in range(1, num_epochs + 1):
+        start = time.perf_counter()
+        perplexity, grad_norm, num_tokens = train_epoch(model, batches, lr, max_norm)
+        require_finite({f"perplexity of epoch {epoch}": perplexity}, lr)
+        yield Record(epoch, perplexity, grad_norm, num_tokens / (time.perf_counter() - start))
 
 
 def evaluate(model, corpus: torch.Tensor, num_steps: int = 500) -> float:
@@ -135,14 +100,13 @@ def evaluate(model, corpus: torch.Tensor, num_steps: int = 500) -> float:
 
     corpus: flat indices. The state starts at zero and is carried through; `num_steps` only bounds memory.
     """
-    check_count("num_steps", num_steps)
-    if len(corpus) < 2:
-        raise ValueError(f"Perplexity needs at least two characters, but the text has {len(corpus)}.")
+    require_count("num_steps", num_steps)
+    require(len(corpus) > 1, f"Perplexity needs at least two characters, but the text has {len(corpus)}.")
     total_loss, state = 0.0, model.initial_state(1)
     with torch.no_grad():
-        for start in range(0, len(corpus) - 1, num_steps):
-            Y = corpus[None, start + 1 : start + 1 + num_steps]
-            X = corpus[None, start : start + Y.shape[1]]
+        for t in range(0, len(corpus) - 1, num_steps):
+            Y = corpus[None, t + 1 : t + 1 + num_steps]
+            X = corpus[None, t : t + Y.shape[1]]
             outputs, state = model(X, state)
             total_loss += mean_loss(outputs, Y).item() * Y.numel()
-    return _perplexity(total_loss / (len(corpus) - 1))
+    return as_perplexity(total_loss / (len(corpus) - 1))

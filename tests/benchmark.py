@@ -24,14 +24,15 @@ import nbformat
 import torch
 from nbclient import NotebookClient
 
+from helpers.figures.live_plot import LivePlot
 from helpers.generate import generate
-from helpers.plot import LivePlot
 from helpers.rnn import RNN, TorchRNN, forward_loop, one_hot
+from helpers.runs.settings import CLASSIC
 from helpers.text import SequentialBatches, Vocab, clean, read_book
 from helpers.train import train, train_epoch
 
-# The classic recipe.
-NUM_CHARS, BATCH_SIZE, NUM_STEPS, HIDDEN_SIZE, LR, MAX_NORM = 10_000, 32, 35, 512, 1.0, 1.0
+BATCH_SIZE, NUM_STEPS, HIDDEN_SIZE = CLASSIC.batch_size, CLASSIC.num_steps, CLASSIC.hidden_size
+LR, MAX_NORM = CLASSIC.lr, CLASSIC.max_norm
 
 
 class TextbookRNN(RNN):
@@ -62,7 +63,7 @@ def classic_batches(seed=0):
     """The vocabulary of the book, and sequential minibatches of its first 10,000 characters."""
     text = clean(read_book())
     vocab = Vocab(text)
-    return vocab, SequentialBatches(vocab.encode(text[:NUM_CHARS]), BATCH_SIZE, NUM_STEPS, seed)
+    return vocab, SequentialBatches(vocab.encode(text[: CLASSIC.num_chars]), BATCH_SIZE, NUM_STEPS, seed)
 
 
 def verdict(ratio, target):

@@ -1,8 +1,62 @@
-"""Settings of hypothesis for every test: the same random inputs on each run, and no clock."""
+"""What every test starts with: one thread, the same random inputs, long files first, and a clean end."""
 
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
+
+TOP = Path(__file__).parents[1]
+
+# Before torch is imported, here and in all that a test starts: several processes are faster with one thread each.
+for library in ("OMP", "MKL", "OPENBLAS"):
+    os.environ[f"{library}_NUM_THREADS"] = "1"
 
 # derandomize: a failure in continuous integration is the same failure at home.
 # deadline None: a busy machine must not fail a test.
 settings.register_profile("course", max_examples=40, deadline=None, derandomize=True)
 settings.load_profile("course")
+
+# Seconds of what takes long on one core. A file stays on one worker, and the longest start first, so that all workers
+# end together; a notebook above SLOW is left out of the quick loop. What is not named here is short.
+SECONDS = {
+    "notebooks/07_training.ipynb": 220,
+    "tests/browser/test_notebooks.py": 170,
+    "tests/browser/test_live.py": 50,
+    "tests/browser/test_explorer.py": 30,
+    "notebooks/05_prediction.ipynb": 12,
+    "notebooks/04_forward_loop.ipynb": 11,
+    "notebooks/06_gradient_clipping.ipynb": 10,
+}
+SLOW = 20
+
+
+def name_of(item: pytest.Item) -> str:
+    return item.path.relative_to(TOP).as_posix() if item.path.is_relative_to(TOP) else item.path.name
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    name = name_of(item)
+    if name.startswith("tests/browser/"):
+        item.add_marker("browser")
+    if name.endswith(".ipynb") and SECONDS.get(name, 0) > SLOW:
+        item.add_marker("slow")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: -SECONDS.get(name_of(item), 0))  # stable: the tests of a file keep their order
+
+
+def end(number: int, frame: object) -> None:
+    pytest.exit(f"ended by {signal.Signals(number).name}", returncode=128 + number)
+
+
+if threading.current_thread() is threading.main_thread():
+    # The usual end would leave kernels, servers and browsers behind.
+    signal.signal(signal.SIGTERM, end)
+    # `nohup pytest &` starts with SIGINT ignored, and so would every process that a test starts and interrupts.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reference import KINDS, Spy, all_equal, copies, largest_difference, make_model, numpy_rnn
 
-from helpers.generate import check_prefix, generate, next_char_probs, warm_up
+from helpers.generate import generate, next_char_probs, warm_up
 from helpers.rnn import RNN
 from helpers.text import Vocab
 
@@ -206,66 +206,3 @@ def test_the_unknown_character_is_never_written(kind):
     for temperature in (0.0, 1.0, 10.0):
         assert len(generate("ab", 30, model, VOCAB, temperature)) == 32
         assert "<" not in generate("ab", 30, model, VOCAB, temperature)
-
-
-# Bad input
-
-
-def test_an_empty_prefix_is_refused():
-    for call in (check_prefix, lambda p, v: warm_up(p, model_of("scratch"), v)):
-        with pytest.raises(ValueError):
-            call("", VOCAB)
-    with pytest.raises(ValueError):
-        generate("", 5, model_of("scratch"), VOCAB)
-
-
-@given(known=prefixes, unknown=st.sets(st.characters(blacklist_characters=ALPHABET), min_size=1, max_size=5))
-def test_every_unknown_character_of_the_prefix_is_named(known, unknown):
-    prefix = known + "".join(unknown) + known
-    model = model_of("scratch")
-    for call in (check_prefix, lambda p, v: warm_up(p, model, v), lambda p, v: generate(p, 3, model, v)):
-        with pytest.raises(ValueError) as error:
-            call(prefix, VOCAB)
-        assert all(repr(character) in str(error.value) for character in unknown)
-
-
-def test_the_unknown_token_is_no_prefix():
-    with pytest.raises(ValueError):
-        check_prefix("<unk>", VOCAB)
-
-
-@pytest.mark.parametrize("value, error", [(-1, ValueError), (2.0, TypeError), (True, TypeError), ("3", TypeError)])
-def test_a_number_of_characters_that_is_no_count_is_named(value, error):
-    with pytest.raises(error) as raised:
-        generate("abc", value, model_of("scratch"), VOCAB)
-    assert "num_chars" in str(raised.value) and str(value) in str(raised.value)
-
-
-@pytest.mark.parametrize("temperature", [-0.5, float("nan"), float("inf")])
-def test_a_temperature_that_is_none_is_named(temperature):
-    for call in (
-        lambda: next_char_probs(torch.zeros(9), temperature),
-        lambda: generate("abc", 5, model_of("scratch"), VOCAB, temperature),
-    ):
-        with pytest.raises(ValueError) as error:
-            call()
-        assert str(temperature) in str(error.value)
-
-
-@ALL_KINDS
-def test_a_vocabulary_of_another_size_is_refused_with_both_sizes(kind):
-    model = model_of(kind)
-    for alphabet, entries in (("abc", "4"), (ALPHABET + "hij", "12")):
-        for call in (warm_up, lambda p, m, v: generate(p, 3, m, v)):
-            with pytest.raises(ValueError) as error:
-                call("abc", model, Vocab(alphabet))
-            assert entries in str(error.value) and "9" in str(error.value)
-
-
-def test_a_wrong_temperature_is_named_even_when_nothing_is_drawn():
-    vocab = Vocab("ab")
-    model = RNN(len(vocab), 3, device="cpu")
-    with pytest.raises(ValueError, match="-1"):
-        generate("a", 0, model, vocab, temperature=-1)
-    with pytest.raises(TypeError, match="warm"):
-        generate("a", 5, model, vocab, temperature="warm")

@@ -4,8 +4,8 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 
 TRAIN = """
+from helpers.figures.live_plot import LivePlot
 from helpers.generate import generate
-from helpers.plot import LivePlot
 from helpers.rnn import RNN
 from helpers.text import SequentialBatches, Vocab, clean, read_book
 from helpers.train import train
@@ -23,7 +23,7 @@ with LivePlot("a long run", 100_000) as live:
 CHECK = """
 import math
 assert len(live.records) >= 3 and [r.epoch for r in live.records] == list(range(1, len(live.records) + 1))
-assert all(math.isfinite(r.perplexity) for r in live.records)
+assert all(math.isfinite(r.perplexity) for r in live.records) and not live.finished
 assert all(p.isfinite().all() for p in model.parameters())
 print(len(generate("time ", 20, model, vocab)), "interrupted" in live.note)
 """
@@ -32,14 +32,16 @@ print(len(generate("time ", 20, model, vocab)), "interrupted" in live.note)
 @pytest.fixture
 def kernel():
     manager, client = start_new_kernel(kernel_name="python3")
-    yield manager, client
-    client.stop_channels()
-    manager.shutdown_kernel(now=True)
+    try:
+        yield manager, client
+    finally:
+        manager.shutdown_kernel(now=True)  # first, so that nothing that fails can leave it behind
+        client.stop_channels()
 
 
-def messages_until_idle(client, execution, on_text=lambda text: None):
+def run(client, code, on_text=lambda text: None):
     """Output messages of one execution, until the kernel is idle again; `on_text` sees each printed text."""
-    found = []
+    execution, found = client.execute(code), []
     while True:
         message = client.get_iopub_msg(timeout=60)
         if message["parent_header"].get("msg_id") != execution:
@@ -48,6 +50,7 @@ def messages_until_idle(client, execution, on_text=lambda text: None):
         if message["msg_type"] == "stream":
             on_text(message["content"]["text"])
         if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
+            assert not [message for message in found if message["msg_type"] == "error"]
             return found
 
 
@@ -58,12 +61,9 @@ def test_an_interrupted_run_leaves_a_usable_model_and_a_truthful_plot(kernel):
         if "three epochs" in text:
             manager.interrupt_kernel()
 
-    messages = messages_until_idle(client, client.execute(TRAIN), interrupt)
-    assert not [message for message in messages if message["msg_type"] == "error"]
+    messages = run(client, TRAIN, interrupt)
     texts = [message["content"]["data"]["text/plain"] for message in messages if "data" in message["content"]]
     assert any("interrupted" in text for text in texts)
-
     printed = []
-    messages = messages_until_idle(client, client.execute(CHECK), printed.append)
-    assert not [message for message in messages if message["msg_type"] == "error"]
+    run(client, CHECK, printed.append)
     assert "".join(printed).strip() == "25 True"

@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import KINDS, all_equal, as_ours, copies, largest_difference, make_model, torch_twin, twin_tensors
+from reference import KINDS, all_equal, as_ours, largest_difference, make_model, torch_twin, twin_tensors
 from torch import nn
 
 from helpers import rnn
@@ -50,7 +50,7 @@ def random_state(model, batch_size, seed=0):
 
 
 def by_the_loop(X, state, params):
-    return forward_loop(one_hot(X, len(params[0]), torch.float64), state, params)
+    return forward_loop(one_hot(X, len(params[0])).double(), state, params)
 
 
 def by_hoisting(X, state, params):
@@ -134,14 +134,13 @@ def test_one_hot_has_time_first_and_agrees_with_numpy(V, B, T, seed):
     vectors = one_hot(X, V)
     assert vectors.dtype == torch.float32 and vectors.shape == (T, B, V)
     assert np.array_equal(vectors.numpy(), np.eye(V)[X.numpy().transpose()])
-    assert one_hot(X, V, torch.float64).dtype == torch.float64
 
 
 @given(V=vocab_sizes, h=hidden_sizes, B=batch_sizes, T=time_steps, seed=seeds)
 def test_one_hot_times_a_matrix_looks_up_its_rows(V, h, B, T, seed):
     X = random_indices(B, T, V, seed)
     W = random_tensor(V, h, seed=seed)
-    assert torch.equal(one_hot(X, V, torch.float64) @ W, W[X.T])
+    assert torch.equal(one_hot(X, V).double() @ W, W[X.T])
 
 
 @given(V=vocab_sizes, h=hidden_sizes, seed=seeds, dtype=st.sampled_from([torch.float32, torch.float64]))
@@ -291,30 +290,14 @@ def test_load_copies_the_values():
     assert all(p.requires_grad for p in model.parameters())
 
 
-@pytest.mark.parametrize("wrong", ["last transposed", "last longer", "one missing", "one too many", "order"])
-def test_load_refuses_wrong_shapes_and_changes_nothing(wrong):
-    model = make_model("scratch", 6, 5, seed=1)
-    before = copies(model)
-    W_xh, W_hh, b_h, W_hq, b_q = make_model("scratch", 6, 5, seed=2).params
-    params = {
-        "last transposed": (W_xh, W_hh, b_h, W_hq.T, b_q),
-        "last longer": (W_xh, W_hh, b_h, W_hq, torch.zeros(7)),
-        "one missing": (W_xh, W_hh, b_h, W_hq),
-        "one too many": (W_xh, W_hh, b_h, W_hq, b_q, b_q),
-        "order": (W_xh, W_hh, W_hq, b_h, b_q),
-    }[wrong]
-    with pytest.raises(ValueError) as error:
-        model.load(params)
-    assert all(str(tuple(p.shape)) in str(error.value) for p in params)
-    assert all_equal(model.parameters(), before)
-
-
 # The device
 
 
 def test_the_device_is_the_one_named_or_the_one_in_the_environment(monkeypatch):
     monkeypatch.setenv("RNN_COURSE_DEVICE", "cpu")
     assert choose_device().type == "cpu"
+    monkeypatch.setenv("RNN_COURSE_DEVICE", "")  # as if unset
+    assert choose_device().type in ("cpu", "cuda", "mps")
     # A name that no machine has shows who was asked.
     monkeypatch.setenv("RNN_COURSE_DEVICE", "abacus")
     for make in (choose_device, lambda: RNN(5, 4), lambda: TorchRNN("GRU", 5, 4)):
@@ -343,102 +326,7 @@ def test_without_a_name_the_device_is_the_best_that_the_machine_has(monkeypatch,
             assert name in str(error.value)
 
 
-# Bad input
-
-
-@ALL_KINDS
-@pytest.mark.parametrize(
-    "X, fact",
-    [
-        (torch.tensor([[0, 5]]), "5"),
-        (torch.tensor([[0, -1]]), "-1"),
-        (torch.tensor([0, 1]), "(2,)"),
-        (torch.zeros(2, 3, 5, dtype=torch.long), "(2, 3, 5)"),
-        (torch.zeros(2, 3), "float32"),
-        (torch.zeros(2, 3, dtype=torch.int32), "int32"),
-        (torch.zeros(2, 0, dtype=torch.long), ""),
-        (torch.zeros(0, 3, dtype=torch.long), ""),
-    ],
-)
-def test_indices_that_the_model_cannot_read_are_refused(kind, X, fact):
-    model = make_model(kind, 5, 4)
-    for call in (lambda: model(X, model.initial_state(2)), lambda: one_hot(X, 5)):
-        with pytest.raises(ValueError) as error:
-            call()
-        assert fact in str(error.value)
-
-
-@ALL_KINDS
-def test_a_state_that_does_not_fit_is_refused(kind):
-    model = make_model(kind, 5, 4)
-    X = random_indices(3, 2, 5)
-    fitting = model.initial_state(3)
-    too_wide = tuple(torch.zeros(3, 9, dtype=torch.float64) for _ in fitting)
-    for state in (model.initial_state(2), model.initial_state(1), too_wide, fitting[0], list(fitting), None, ()):
-        with pytest.raises(ValueError) as error:
-            model(X, state)
-        assert "(3, 4)" in str(error.value)
-    with pytest.raises(ValueError):
-        model(X, (*fitting, fitting[0]))
-
-
-@pytest.mark.parametrize("value, error", [(0, ValueError), (-1, ValueError), (4.0, TypeError), (True, TypeError)])
-def test_sizes_that_are_no_counts_are_named(value, error):
-    calls = {
-        "vocab_size": [
-            lambda: RNN(value, 4),
-            lambda: TorchRNN("LSTM", value, 4),
-            lambda: init_params(value, 4),
-            lambda: param_shapes(value, 4),
-            lambda: one_hot(torch.zeros(1, 1, dtype=torch.long), value),
-        ],
-        "hidden_size": [
-            lambda: RNN(5, value),
-            lambda: TorchRNN("GRU", 5, value),
-            lambda: init_params(5, value),
-            lambda: init_state(2, value),
-        ],
-        "batch_size": [
-            lambda: init_state(value, 4),
-            lambda: RNN(5, 4).initial_state(value),
-            lambda: TorchRNN("LSTM", 5, 4).initial_state(value),
-        ],
-    }
-    for name, makers in calls.items():
-        for make in makers:
-            with pytest.raises(error) as raised:
-                make()
-            assert name in str(raised.value) and str(value) in str(raised.value)
-
-
-@pytest.mark.parametrize("sigma", [-0.01, float("nan"), float("inf")])
-def test_a_sigma_that_is_no_standard_deviation_is_named(sigma):
-    for make in (init_params, RNN):
-        with pytest.raises(ValueError) as error:
-            make(5, 4, sigma=sigma)
-        assert "sigma" in str(error.value) and str(sigma) in str(error.value)
-
-
-@pytest.mark.parametrize("kind", ["rnn", "Transformer", "", None])
-def test_an_unknown_kind_of_layer_is_named(kind):
-    with pytest.raises(ValueError) as error:
-        TorchRNN(kind, 5, 4)
-    assert repr(kind) in str(error.value)
-    assert all(known in str(error.value) for known in ("RNN", "GRU", "LSTM"))
-
-
-def test_a_state_of_another_dtype_is_refused():
-    model = RNN(5, 4, device="cpu")
-    with pytest.raises(ValueError, match="float64"):
-        model(torch.zeros(2, 3, dtype=torch.long), init_state(2, 4, dtype=torch.float64))
-
-
 def test_the_two_tensors_of_an_lstm_state_are_independent():
     H, C = TorchRNN("LSTM", 5, 4, device="cpu").initial_state(2)
     H += 1
     assert not C.any()
-
-
-def test_a_device_name_that_is_none_is_refused():
-    with pytest.raises(ValueError, match="cpu:foo"):
-        choose_device("cpu:foo")

@@ -28,14 +28,23 @@ from reference import (
 
 from helpers import train as train_module
 from helpers.generate import generate
+from helpers.require import TrainingDiverged
 from helpers.rnn import RNN, TorchRNN
 from helpers.text import RandomBatches, SequentialBatches, Vocab
-from helpers.train import TrainingDiverged, clip_gradients, evaluate, mean_loss, sgd_step, train, train_epoch
+from helpers.train import clip_gradients, evaluate, mean_loss, sgd_step, train, train_epoch
 
 ALL_KINDS = pytest.mark.parametrize("kind", KINDS)
+
+
+def reset(batches):
+    """The same minibatches, each read from a state of zeros."""
+    batches.carries_state = False
+    return batches
+
+
 BATCHES = {
     "sequential, carried": lambda *args: SequentialBatches(*args),
-    "sequential, reset": lambda *args: SequentialBatches(*args, carries_state=False),
+    "sequential, reset": lambda *args: reset(SequentialBatches(*args)),
     "random": lambda *args: RandomBatches(*args),
 }
 ALL_BATCHES = pytest.mark.parametrize("make_batches", BATCHES.values(), ids=BATCHES.keys())
@@ -135,37 +144,11 @@ def test_parameters_without_a_gradient_do_not_count():
     assert params[1].grad is None
 
 
-def test_clipping_without_any_gradient_is_refused():
-    for params in ([torch.zeros(3, requires_grad=True)], []):
-        with pytest.raises(ValueError):
-            clip_gradients(params, 1.0)
-
-
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_gradient_that_is_not_finite_has_no_finite_norm(bad):
     params = random_params([(3,), (2, 2)], seed=0)
     params[1].grad[0, 1] = bad
     assert not math.isfinite(clip_gradients(params, 1.0))
-
-
-BAD_NUMBERS = [
-    (0, ValueError),
-    (-1.0, ValueError),
-    (math.nan, ValueError),
-    (math.inf, ValueError),
-    ("1", TypeError),
-    (True, TypeError),
-]
-
-
-@pytest.mark.parametrize("max_norm, error", BAD_NUMBERS)
-def test_a_threshold_that_is_no_positive_number_is_named(max_norm, error):
-    params = random_params([(3,)], seed=0, scale=10)
-    before = params[0].grad.clone()
-    with pytest.raises(error) as raised:
-        clip_gradients(params, max_norm)
-    assert "max_norm" in str(raised.value) and str(max_norm) in str(raised.value)
-    assert torch.equal(params[0].grad, before)
 
 
 # The step and the loss
@@ -248,20 +231,6 @@ def test_a_loss_too_large_for_a_perplexity_counts_as_infinite():
     assert epoch[0] == math.inf
 
 
-@pytest.mark.parametrize("length", [0, 1])
-def test_a_text_without_a_next_character_has_no_perplexity(length):
-    with pytest.raises(ValueError) as error:
-        evaluate(make_model("scratch", 6, 5), torch.zeros(length, dtype=torch.long))
-    assert str(length) in str(error.value)
-
-
-@pytest.mark.parametrize("value, error", [(0, ValueError), (-1, ValueError), (2.0, TypeError), (True, TypeError)])
-def test_a_piece_length_that_is_no_count_is_named(value, error):
-    with pytest.raises(error) as raised:
-        evaluate(make_model("scratch", 6, 5), random_text(20, 6), value)
-    assert "num_steps" in str(raised.value) and str(value) in str(raised.value)
-
-
 # One epoch
 
 
@@ -340,15 +309,6 @@ def test_an_epoch_reports_what_it_read(kind):
     model = make_model(kind, 6, 4)
     _, _, num_tokens = train_epoch(model, batches, lr=0.1)
     assert num_tokens == 6 * 15  # three rows of 31 to 33 characters, each six pieces of 5
-
-
-def test_an_epoch_without_minibatches_is_refused():
-    class Nothing(list):
-        carries_state = True
-
-    model = make_model("scratch", 6, 4)
-    with pytest.raises(ValueError):
-        train_epoch(model, Nothing(), lr=0.1)
 
 
 # Training
@@ -442,7 +402,7 @@ def test_a_loss_or_gradient_that_is_not_finite_stops_training_before_the_step(ki
     batches = SequentialBatches(corpus, 3, 5)
     perplexity, _, _ = train_epoch(twin, batches, lr=0.125)
     first_two = FirstTwo(corpus, 3, 5)
-    first_two._generator = batches._generator  # go on where the first epoch left the offsets
+    first_two.generator = batches.generator  # go on where the first epoch left the offsets
     train_epoch(twin, first_two, lr=0.125)
     assert all_equal(model.parameters(), twin.parameters())
     assert records[0].perplexity == perplexity
@@ -458,43 +418,6 @@ def test_a_learning_rate_far_too_large_stops_with_finite_weights(kind):
             records.append(record)
     assert [r.epoch for r in records] == list(range(1, len(records) + 1))
     assert all(bool(p.isfinite().all()) for p in model.parameters())
-
-
-@ALL_KINDS
-def test_a_model_with_too_few_characters_is_refused_and_keeps_its_weights(kind):
-    model = make_model(kind, 5, 4)
-    before = copies(model)
-    corpus = torch.arange(200) % 8  # every minibatch meets an index of 5 or more
-    with pytest.raises(ValueError) as error:
-        next(train(model, SequentialBatches(corpus, 3, 8), 1, lr=1.0))
-    assert "5" in str(error.value) and "7" in str(error.value)
-    assert all_equal(model.parameters(), before)
-    with pytest.raises(ValueError):
-        evaluate(model, corpus)
-
-
-@pytest.mark.parametrize("name", ["lr", "max_norm"])
-@pytest.mark.parametrize("value, error", BAD_NUMBERS)
-def test_a_wrong_rate_or_threshold_is_named_before_the_first_epoch(name, value, error):
-    model, batches, _ = small_training("scratch")
-    with pytest.raises(error) as raised:
-        train(model, batches, 3, **{"lr": 1.0, "max_norm": 1.0, name: value})
-    assert name in str(raised.value) and str(value) in str(raised.value)
-
-
-@pytest.mark.parametrize("value, error", [(-1, ValueError), (2.0, TypeError), (True, TypeError), ("3", TypeError)])
-def test_a_wrong_number_of_epochs_is_named_before_the_first_epoch(value, error):
-    model, batches, _ = small_training("scratch")
-    with pytest.raises(error) as raised:
-        train(model, batches, value, lr=1.0)
-    assert "num_epochs" in str(raised.value) and str(value) in str(raised.value)
-
-
-def test_minibatches_that_do_not_say_whether_the_state_carries_over_are_refused_before_the_first_epoch():
-    model, batches, _ = small_training("scratch")
-    with pytest.raises(TypeError) as error:
-        train(model, list(batches), 3, lr=1.0)
-    assert "carries_state" in str(error.value)
 
 
 # The machine
@@ -534,16 +457,6 @@ def test_a_rate_far_too_large_stops_instead_of_giving_infinite_records():
             records.append(record)
     assert all(math.isfinite(record.perplexity) for record in records)
     assert all(p.isfinite().all() for p in model.parameters())
-
-
-def test_a_text_with_characters_unknown_to_the_model_is_refused_before_the_first_step():
-    model = RNN(6, 8, seed=0, device="cpu")
-    before = [p.detach().clone() for p in model.parameters()]
-    corpus = torch.zeros(300, dtype=torch.long)
-    corpus[-1] = 6  # only the very last character is not in the model's vocabulary
-    with pytest.raises(ValueError, match=r"index 6.* 6 characters"):
-        train(model, SequentialBatches(corpus, 4, 5), 1, lr=0.1)
-    assert all(torch.equal(p, q) for p, q in zip(model.parameters(), before, strict=True))
 
 
 def test_a_tensor_without_gradient_stays_where_it_is():

@@ -1,13 +1,15 @@
 """A real JupyterLab in a real browser, over a copy of the notebooks.
 
-Needs chromium on the PATH, or its path in CHROMIUM, and the package playwright. Without them these tests are skipped,
-but where CI is set that is a failure. Screenshots go to build/screenshots, which git ignores.
+Needs chromium on the PATH, or its path in CHROMIUM. Without it these tests are skipped, but where CI is set that is a
+failure. Of what fails, a screenshot and a trace stay in build/browser, which git ignores.
 """
 
+import ctypes
 import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -20,41 +22,46 @@ import psutil
 import pytest
 
 TOP = Path(__file__).parents[2]
-SHOTS = TOP / "build" / "screenshots"
-HOW = "The browser tests need chromium (Debian: apt-get install chromium) and: pip install -r tests/requirements.txt"
+HOW = "The browser tests need chromium (Debian: apt-get install chromium), or its path in the variable CHROMIUM"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-SECONDS: dict[str, list[float]] = {}  # what was measured, printed at the end
+MEASURED: dict[str, list[float]] = {}
 
 
-def measured(name: str, seconds: float) -> None:
-    SECONDS.setdefault(name, []).append(seconds)
+def measured(name: str, value: float) -> None:
+    MEASURED.setdefault(name, []).append(value)
+
+
+@pytest.fixture(autouse=True)
+def hand_on_what_was_measured(record_property):
+    """Let the test's report carry it: the process that prints the summary is another one."""
+    MEASURED.clear()
+    yield
+    record_property("measured", dict(MEASURED))
 
 
 def pytest_terminal_summary(terminalreporter):
-    if SECONDS:
+    found: dict[str, list[float]] = {}
+    for report in (report for reports in terminalreporter.stats.values() for report in reports):
+        if getattr(report, "when", None) == "teardown":
+            for name, values in dict(report.user_properties).get("measured", {}).items():
+                found.setdefault(name, []).extend(values)
+    if found:
         terminalreporter.section("measured in the browser (median of n)")
-        for name, values in SECONDS.items():
+        for name, values in sorted(found.items()):
             terminalreporter.write_line(f"{name:70} {statistics.median(values):8.3f}   n = {len(values)}")
 
 
-def find_chromium() -> str | None:
-    named = os.environ.get("CHROMIUM")
-    return named if named else shutil.which("chromium") or shutil.which("chromium-browser")
-
-
 @pytest.fixture(scope="session")
-def browser():
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        sync_playwright = None
-    path = find_chromium()
-    if sync_playwright is None or path is None:
+def browser_type_launch_args(browser_type_launch_args):
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(HOW)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
+    return {**browser_type_launch_args, "executable_path": path, "args": FLAGS}
+
+
+def end_with_parent() -> None:
+    """Let Linux end this process when the one that started it ends, however it ends; kernels then end by themselves."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1: PR_SET_PDEATHSIG
 
 
 def free_port() -> int:
@@ -82,8 +89,23 @@ class Lab:
         command += [f"--IdentityProvider.token={self.token}", f"--ServerApp.root_dir={folder}"]
         command += [f"--LabApp.app_settings_dir={settings}", f"--LabApp.workspaces_dir={home / 'workspaces'}"]
         self.log_path = home / "lab.log"
-        self.log = self.log_path.open("w")
-        self.process = subprocess.Popen(command, env={**os.environ, **own}, stdout=self.log, stderr=subprocess.STDOUT)
+        with self.log_path.open("w") as log:
+            self.process = subprocess.Popen(
+                command,
+                env={**os.environ, **own},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                preexec_fn=end_with_parent if sys.platform == "linux" else None,
+            )
+
+    def wait_until_up(self) -> None:
+        end = time.monotonic() + 60
+        while True:
+            try:
+                return self.ask("status")
+            except OSError:
+                assert time.monotonic() < end and self.process.poll() is None, self.log_path.read_text()
+                time.sleep(0.1)
 
     def url(self, notebook: str) -> str:
         return f"http://127.0.0.1:{self.port}/lab/tree/{notebook}?token={self.token}&reset"
@@ -119,16 +141,22 @@ class Lab:
         return json.loads(content) if content else None
 
     def close(self) -> None:
+        """End the server; at its own end it shuts down its kernels."""
         self.process.terminate()
-        self.process.wait(30)
-        self.log.close()
+        try:
+            self.process.wait(8)
+        finally:
+            self.process.kill()
 
 
 @pytest.fixture(scope="session")
 def lab(browser, tmp_path_factory):
     lab = Lab(tmp_path_factory.mktemp("course") / "notebooks", tmp_path_factory.mktemp("home"))
-    yield lab
-    lab.close()
+    try:
+        lab.wait_until_up()
+        yield lab
+    finally:
+        lab.close()
 
 
 PICTURE_STATE = """async image => {
@@ -140,6 +168,8 @@ PICTURE_STATE = """async image => {
 }"""
 WATCH = """image => {
     window.drawn = []; window.pressed = [];
+    if (image.watched) return;
+    image.watched = true;
     image.addEventListener("load", () => requestAnimationFrame(() => window.drawn.push(performance.now())));
     document.addEventListener("keydown", () => window.pressed.push(performance.now()), true);
 }"""
@@ -169,12 +199,25 @@ class Widget:
     def slider(self, label: str):
         return self.labelled(label).locator("[role=slider]")
 
-    def wait_until(self, holds, what: str, timeout: float = 10):
+    def slider_labels(self) -> list[str]:
+        lines = self.box.locator(".widget-inline-hbox").filter(has=self.page.locator("[role=slider]"))
+        return [text for text in lines.locator("label.widget-label").all_inner_texts() if text]
+
+    def button(self, name: str):
+        return self.box.get_by_role("button", name=name, exact=True)
+
+    def wait_until(self, holds, what: str, timeout: float = 20):
         """Wait until `holds()`; the page goes on meanwhile."""
         end = time.monotonic() + timeout
         while not holds():
             assert time.monotonic() < end, f"not within {timeout} s: {what}; the figure says: {self.says()}"
-            self.page.wait_for_timeout(30)
+            self.page.wait_for_timeout(20)
+
+    def answers(self, act, what: str) -> None:
+        """Do something, and wait until the figure shows or says something else."""
+        before = self.state()
+        act()
+        self.wait_until(lambda: self.state() != before, f"an answer to {what}")
 
     def press(self, slider, key: str) -> bool:
         """Press a key on a slider; when its value changes, wait for the answer. Says whether it changed."""
@@ -182,11 +225,33 @@ class Widget:
         before, value = self.state(), slider.get_attribute("aria-valuetext")
         slider.focus()
         self.page.keyboard.press(key)
-        self.page.wait_for_timeout(50)
+        self.page.wait_for_timeout(30)
         if slider.get_attribute("aria-valuetext") == value:
             return False
         self.wait_until(lambda: self.state() != before, f"an answer to {key}")
         return True
+
+    def type_into(self, label: str, text: str) -> None:
+        field = self.labelled(label).locator("input")
+        self.answers(lambda: field.fill(text), repr(text[:30]))
+
+    def click(self, name: str) -> None:
+        self.answers(self.button(name).click, name)
+
+    def choose(self, label: str, option: str) -> None:
+        line = self.box.locator(".widget-dropdown").filter(has=self.page.get_by_text(label, exact=True))
+        line.locator("select").select_option(label=option)
+
+    def drive(self, label: str) -> None:
+        """A slider to both ends and somewhere between; at each place the figure shows and says something else."""
+        slider = self.slider(label)
+        seen = {}
+        for keys in (["Home"], ["End"], ["ArrowLeft"], ["Home", "ArrowRight"]):
+            for key in keys:
+                self.press(slider, key)
+            seen.setdefault(slider.get_attribute("aria-valuetext"), self.state())
+        assert len(seen) >= 2, f"{label} has only one position"
+        assert len(set(seen.values())) == len(seen), f"{label}: two positions show and say the same"
 
     def watch(self) -> None:
         """Note from now on when a key is pressed and when a new picture is on the page."""
@@ -198,30 +263,37 @@ class Widget:
         self.wait_until(lambda: self.page.evaluate(found) > 0, "a new picture")
         return self.page.evaluate(found) / 1000
 
-    def shot(self, name: str) -> None:
-        SHOTS.mkdir(parents=True, exist_ok=True)
-        self.box.scroll_into_view_if_needed()
-        self.page.wait_for_timeout(150)
-        self.box.screenshot(path=SHOTS / f"{name}.png")
+    def measure_keys(self, label: str, name: str, times: int = 7) -> None:
+        """Seconds from a key press to the new picture on the page."""
+        slider = self.slider(label)
+        self.press(slider, "Home")
+        self.watch()
+        for number in range(times):
+            self.press(slider, "ArrowRight" if number % 2 == 0 else "ArrowLeft")
+            measured(f"key press to new picture, {name}, s", self.answer_seconds())
+
+    def check_nothing_is_cut_off(self) -> None:
+        """No control, picture or reading is wider than the place it has."""
+        box = self.box.bounding_box()
+        for part in self.box.locator(".widget-image, .widget-html, .widget-inline-hbox, button, input").all():
+            place = part.bounding_box()
+            if place is not None:
+                assert place["x"] + place["width"] <= box["x"] + box["width"] + 2, part.evaluate("e => e.outerHTML")
 
 
 class Book:
     """One notebook, open in JupyterLab."""
 
-    def __init__(self, browser, lab: Lab, name: str, size: tuple[int, int] = (1280, 720)):
-        self.lab, self.name = lab, name
-        self.page = browser.new_page(viewport={"width": size[0], "height": size[1]})
+    def __init__(self, page, lab: Lab, name: str):
+        self.page, self.lab, self.name = page, lab, name
         self.complaints: list[str] = []
+        self.log_start = lab.log_path.stat().st_size
+        self.page.set_viewport_size({"width": 1280, "height": 720})
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.open()
 
     def open(self) -> None:
-        for _ in range(120):
-            try:
-                self.page.goto(self.lab.url(self.name))
-                break
-            except Exception:  # the server is not up yet
-                time.sleep(0.5)
+        self.page.goto(self.lab.url(self.name))
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
         self.page.wait_for_selector("text=/Python 3 .*Idle/", timeout=60_000)
 
@@ -229,44 +301,55 @@ class Book:
         self.page.locator(".lm-MenuBar-item", has_text=menu).first.click()
         self.page.locator(".lm-Menu").get_by_text(entry, exact=True).first.click()
 
-    def start_all(self) -> None:
-        self.menu("Run", "Run All Cells")
+    def wait_for(self, holds, what: str, timeout: float = 120) -> None:
+        end = time.monotonic() + timeout
+        while not holds():
+            assert time.monotonic() < end, f"{self.name}: not within {timeout} s: {what}"
+            self.page.wait_for_timeout(50)
 
     def prompts(self) -> list[str]:
-        return self.page.locator(".jp-CodeCell .jp-InputPrompt").all_inner_texts()
+        return [text.strip() for text in self.page.locator(".jp-CodeCell .jp-InputPrompt").all_inner_texts()]
 
-    def wait_run(self, timeout: float = 120) -> None:
-        """Wait until every cell of code has run."""
-        end = time.monotonic() + timeout
-        while True:
-            prompts = [prompt.strip() for prompt in self.prompts()]
-            if prompts and not any(prompt in ("[*]:", "[ ]:") for prompt in prompts):
-                return
-            assert time.monotonic() < end, f"{self.name}: not all cells have run: {prompts}"
-            self.page.wait_for_timeout(100)
+    def has_run(self) -> bool:
+        """Whether every cell of code has run."""
+        return not any(prompt in ("[*]:", "[ ]:") for prompt in self.prompts())
 
-    def run(self, timeout: float = 120) -> None:
-        """Restart the kernel, forget all outputs, and run every cell."""
+    def start_all(self) -> None:
+        """Forget all outputs and start to run every cell."""
         self.menu("Edit", "Clear Outputs of All Cells")
+        self.wait_for(lambda: set(self.prompts()) == {"[ ]:"}, "all outputs are cleared")
+        self.menu("Run", "Run All Cells")
+
+    def run(self) -> None:
         self.start_all()
-        self.page.wait_for_timeout(300)
-        self.wait_run(timeout)
+        self.wait_for(self.has_run, "all cells have run")
         self.check()
 
-    def run_cell(self, number: int) -> None:
-        """Run one cell of code, counted from 0."""
-        self.page.locator(".jp-CodeCell").nth(number).locator(".jp-InputArea-editor").click()
+    def run_cell(self, number: int, code: str | None = None) -> None:
+        """Run one cell of code, counted from 0, with another text if it is given."""
+        before = self.prompts()[number]
+        self.page.locator(".jp-CodeCell").nth(number).locator(".cm-content").click()
+        if code is not None:  # at once: while one types, the editor completes brackets and indentation
+            self.page.keyboard.press("Control+a")
+            self.page.keyboard.insert_text(code)
         self.page.keyboard.press("Control+Enter")
-        self.page.wait_for_timeout(300)
-        self.wait_run()
+        self.wait_for(lambda: self.prompts()[number] not in (before, "[*]:", "[ ]:"), f"cell {number} has run")
+
+    def save(self) -> None:
+        self.menu("File", "Save Notebook")
+        self.wait_for(lambda: not self.page.locator(".jp-mod-dirty, .jp-Document.jp-mod-dirty").count(), "it is saved")
+
+    def check_no_error(self) -> None:
+        for kind in ("stderr", "error"):
+            found = self.page.locator(f'[data-mime-type="application/vnd.jupyter.{kind}"]').all_inner_texts()
+            assert not found, f"{self.name}: {found}"
 
     def check(self) -> None:
         """No error in any output or callback, no widget that did not render, nothing thrown on the page."""
-        log = self.lab.log_path.read_text(encoding="utf-8")
+        log = self.lab.log_path.read_bytes()[self.log_start :].decode(errors="replace")
         where = log.find("Exception in comm")  # what ipywidgets' callbacks raise goes to the kernel's log alone
         assert where < 0, log[where : where + 3000]
-        assert not self.page.locator('[data-mime-type="application/vnd.jupyter.stderr"]').all_inner_texts()
-        assert not self.page.locator('[data-mime-type="application/vnd.jupyter.error"]').all_inner_texts()
+        self.check_no_error()
         text = self.page.locator(".jp-Notebook").inner_text().lower()
         for sentence in ("model not found", "error displaying widget", "error creating widget", "loading widget"):
             assert sentence not in text, f"{self.name}: “{sentence}” is on the page"
@@ -282,36 +365,45 @@ class Book:
         (figure,) = self.figures()
         return figure
 
-    def close(self) -> None:
-        """Close the page and shut its kernel down: the machine has two cores."""
-        self.page.close()
-        self.lab.stop_kernel(self.name)
 
-
-@pytest.fixture(scope="module")
-def keep_open(browser, lab):
-    """Write a notebook of code cells, open it and run it once; it stays open for all tests of a module."""
-    books = []
-
-    def open_it(name: str, cells: list[str]) -> Book:
-        lab.write(name, cells)
-        books.append(Book(browser, lab, name))
-        books[-1].run()
-        return books[-1]
-
-    yield open_it
-    for book in books:
-        book.close()
+@pytest.fixture
+def opened(lab):
+    """Names of the notebooks that this test has opened; at its end, after its page, their kernels are shut down."""
+    names: list[str] = []
+    yield names
+    for name in names:
+        lab.stop_kernel(name)
 
 
 @pytest.fixture
-def open_book(browser, lab):
-    books = []
+def open_book(lab, opened, page):
+    """Open a notebook of the lab's folder in the page of this test."""
 
-    def open_it(name: str, size: tuple[int, int] = (1280, 720)) -> Book:
-        books.append(Book(browser, lab, name, size))
-        return books[-1]
+    def open_it(name: str) -> Book:
+        opened.append(name)
+        return Book(page, lab, name)
 
-    yield open_it
-    for book in books:
-        book.close()
+    return open_it
+
+
+@pytest.fixture(scope="module")
+def kept(request, browser, browser_context_args, lab):
+    """A notebook of the module's CELLS, open and run once for all its tests."""
+    context, name = browser.new_context(**browser_context_args), f"{request.module.__name__.split('_')[-1]}.ipynb"
+    lab.write(name, request.module.CELLS)
+    book = Book(context.new_page(), lab, name)
+    book.run()
+    yield book
+    context.close()
+    lab.stop_kernel(name)
+
+
+@pytest.fixture
+def book(kept, request, output_path):
+    """The module's notebook with its figure as new; of a test that fails, a screenshot stays."""
+    kept.run_cell(1, request.module.CELLS[1])
+    yield kept
+    if request.node.rep_call.failed:
+        kept.page.screenshot(path=Path(output_path) / "test-failed-1.png")
+    else:
+        kept.check()

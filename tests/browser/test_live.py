@@ -8,18 +8,19 @@ import pytest
 from .conftest import Widget, measured
 
 MAKE = """from helpers import plot
-from helpers.record import Settings
-from helpers.widgets import Explorer, LivePanel
+from helpers.figures.live_panel import LivePanel
+from helpers.runs.settings import Settings
 plot.use_style()"""
 PANEL = """before = globals().get("panel")
 panel = LivePanel(Settings("sequential", hidden_size=128, lr=1.0, max_norm=1.0, num_epochs=200))
 panel"""
+HOW_FAR = "print(len(panel.run.perplexity), 'epochs so far; the panel before:', before and before.phase)"
+CELLS = [MAKE, PANEL, HOW_FAR]
 PRICE = """import time
-from helpers.record import make_batches, make_model
+from helpers.runs.settings import make_batches, make_model
 from helpers.train import train
 settings = Settings("sequential", hidden_size=512, lr=1.0, max_norm=1.0, num_epochs=500)
 panel = LivePanel(settings)
-display(panel)
 def bare(seconds):
     model = make_model(settings, len(panel.vocab))
     batches = make_batches(settings, panel._corpus[:settings.num_chars])
@@ -34,34 +35,18 @@ def live(seconds):
     time.sleep(seconds)
     panel.stop()
     return 8960 * len(panel.run.perplexity) / (time.perf_counter() - start)
-bare(2)
-ratios = []
-for _ in range(2):
-    ratios.append(live(6) / bare(6))
-print("ratio", sum(ratios) / 2)"""
-
-
-HOW_FAR = "print(len(panel.run.perplexity), 'epochs so far; the panel before:', before and before.state)"
-
-
-@pytest.fixture(scope="module")
-def kept(keep_open):
-    return keep_open("live.ipynb", [MAKE, PANEL, HOW_FAR])
+display(panel)
+bare(1)
+print("ratio", (live(4) / bare(3) + live(4) / bare(3)) / 2)"""
 
 
 @pytest.fixture
-def book(kept):
-    kept.run_cell(1)  # a new panel
-    yield kept
-    kept.check()
+def panel(book) -> Widget:
+    return book.figure()
 
 
-def button(panel: Widget, name: str):
-    return panel.box.get_by_role("button", name=name, exact=True)
-
-
-def is_(panel: Widget, state: str) -> bool:
-    return panel.says().startswith(state)
+def is_(panel: Widget, phase: str) -> bool:
+    return panel.says().startswith(phase)
 
 
 def epoch(panel: Widget) -> int:
@@ -69,122 +54,110 @@ def epoch(panel: Widget) -> int:
     return int(found[1]) if found else 0
 
 
-def click_until(panel: Widget, name: str, state: str, measure: bool = False) -> None:
+def wait_for_epoch(panel: Widget, number: int) -> None:
+    panel.wait_until(lambda: epoch(panel) >= number, f"epoch {number}", 60)
+
+
+def click_until(panel: Widget, name: str, phase: str) -> None:
     start = time.monotonic()
-    button(panel, name).click()
-    panel.wait_until(lambda: is_(panel, state), f"{name} leads to {state}")
-    if measure:
-        measured(f"{name} to {state}, s", time.monotonic() - start)
+    panel.button(name).click()
+    panel.wait_until(lambda: is_(panel, phase), f"{name} leads to {phase}")
+    if name in ("Pause", "Stop"):
+        measured(f"{name} to {phase}, s", time.monotonic() - start)
 
 
-def test_every_button(book):
-    panel = book.figure()
+def test_every_button(panel):
     assert is_(panel, "ready")
-    assert button(panel, "Pause").is_disabled() and button(panel, "Stop").is_disabled()
-    panel.shot("live_ready")
+    assert panel.button("Pause").is_disabled() and panel.button("Stop").is_disabled()
     click_until(panel, "Start", "running")
-    assert button(panel, "Start").is_disabled(), "a second start is offered"
-    panel.wait_until(lambda: epoch(panel) >= 5, "epochs pass", 30)
+    assert panel.button("Start").is_disabled(), "a second start is offered"
+    wait_for_epoch(panel, 5)
     picture, sample = panel.picture(), panel.says()
     panel.wait_until(lambda: panel.picture() != picture and panel.says() != sample, "picture and numbers move", 30)
-    panel.shot("live_running")
-    for _ in range(5):
-        click_until(panel, "Pause", "paused", measure=True)
+    for _ in range(3):
+        click_until(panel, "Pause", "paused")
         stands = epoch(panel)
-        panel.page.wait_for_timeout(400)
+        panel.page.wait_for_timeout(300)
         assert epoch(panel) == stands, "it trains on while it is paused"
         click_until(panel, "Resume", "running")
-    click_until(panel, "Stop", "stopped", measure=True)
-    stands = epoch(panel)
+    click_until(panel, "Stop", "stopped")
     assert "the model keeps what it has learned" in panel.says() and "It writes" in panel.says()
-    assert stands > 0 and not button(panel, "Start").is_disabled()
-    panel.shot("live_stopped")
+    assert epoch(panel) > 0 and panel.button("Start").is_enabled()
     click_until(panel, "Reset", "ready")
     assert epoch(panel) == 0
     click_until(panel, "Start", "running")
-    panel.wait_until(lambda: epoch(panel) >= 2, "it runs again", 30)
+    wait_for_epoch(panel, 2)
     click_until(panel, "Reset", "ready")
-    panel.page.wait_for_timeout(500)
+    panel.page.wait_for_timeout(300)
     assert is_(panel, "ready") and epoch(panel) == 0, "the run goes on after a reset"
-    for _ in range(5):
+    for _ in range(3):
         click_until(panel, "Start", "running")
-        panel.page.wait_for_timeout(300)
-        click_until(panel, "Stop", "stopped", measure=True)
+        panel.page.wait_for_timeout(100)
+        click_until(panel, "Stop", "stopped")
 
 
-def choose(panel: Widget, label: str, option: str) -> None:
-    line = panel.box.locator(".widget-dropdown").filter(has=panel.page.get_by_text(label, exact=True))
-    line.locator("select").select_option(label=option)
-
-
-def test_a_run_to_its_end_with_other_settings_and_another_network(book):
-    panel = book.figure()
-    choose(panel, "network", "torch.nn.GRU")
-    choose(panel, "minibatches", "random")
-    choose(panel, "hidden units", "32")
-    choose(panel, "learning rate", "3")
-    choose(panel, "clipping", "off")
-    choose(panel, "epochs", "100")
+def test_a_run_to_its_end_with_other_settings_and_another_network(panel):
+    panel.choose("network", "torch.nn.GRU")
+    panel.choose("minibatches", "random")
+    panel.choose("hidden units", "32")
+    panel.choose("learning rate", "3")
+    panel.choose("clipping", "off")
+    panel.choose("epochs", "50")
     click_until(panel, "Start", "running")
     settings = panel.box.locator("select").first
     panel.wait_until(settings.is_disabled, "settings cannot be changed while it runs")
     panel.wait_until(lambda: is_(panel, "finished"), "the end", 120)
-    assert epoch(panel) == 100
+    assert epoch(panel) == 50
     panel.wait_until(settings.is_enabled, "settings can be changed again")
-    panel.shot("live_finished")
 
 
-def test_divergence_is_said_in_words(book):
-    panel = book.figure()
-    choose(panel, "learning rate", "10")
-    choose(panel, "clipping", "off")
+def test_divergence_is_said_in_words(panel):
+    panel.choose("learning rate", "10")
+    panel.choose("clipping", "off")
     click_until(panel, "Start", "running")
     panel.wait_until(lambda: "diverged: above 100 in epoch" in panel.says(), "where it diverged", 60)
     click_until(panel, "Stop", "stopped")
 
 
-def test_an_error_inside_training_is_shown_in_the_panel(open_book, lab):
-    broken = "panel._corpus = panel._corpus[:700]\npanel"  # too short for 32 rows of 35
-    late = """from helpers import widgets
-def fails(*arguments, **options):
-    raise ValueError("the sample could not be written")
-widgets.generate = fails"""
-    lab.write("broken.ipynb", [MAKE, PANEL.removesuffix("\npanel"), broken, late])
-    book = open_book("broken.ipynb")
-    book.run()
+def test_an_error_inside_training_is_shown_in_the_panel(book):
+    book.run_cell(1, PANEL.removesuffix("panel") + "panel._corpus = panel._corpus[:700]\npanel")  # for 32 rows of 35
     panel = book.figure()
-    button(panel, "Start").click()
+    panel.button("Start").click()
     panel.wait_until(lambda: is_(panel, "failed") and "need at least" in panel.says(), "what is wrong")
-    lab.write("late.ipynb", [MAKE, PANEL, late])
-    book.close()
-    book = open_book("late.ipynb")
-    book.run()
+
+
+def test_an_error_of_a_sample_is_shown_in_the_panel(book):
+    late = """from helpers.figures import live_run
+def fails(*arguments, **options):
+    live_run.generate = generate
+    raise ValueError("the sample could not be written")
+generate, live_run.generate = live_run.generate, fails
+"""
+    book.run_cell(1, late + PANEL)
     panel = book.figure()
-    button(panel, "Start").click()
+    panel.button("Start").click()
     panel.wait_until(lambda: is_(panel, "failed") and "could not be written" in panel.says(), "the error", 30)
-    assert not button(panel, "Start").is_disabled()
-    book.check()
+    assert panel.button("Start").is_enabled()
 
 
 def test_running_the_cell_again_stops_the_first_run(book):
-    panel = book.figure()
-    click_until(panel, "Start", "running")
-    panel.wait_until(lambda: epoch(panel) >= 2, "epochs pass", 30)
+    click_until(book.figure(), "Start", "running")
+    wait_for_epoch(book.figure(), 2)
     book.run_cell(1)
     panel = book.figure()
     panel.wait_until(lambda: is_(panel, "ready"), "the new panel is ready")
     book.run_cell(2)
     assert "the panel before: stopped" in book.page.locator(".jp-Notebook").inner_text()
     click_until(panel, "Start", "running")
-    panel.wait_until(lambda: epoch(panel) >= 2, "the new one trains", 30)
+    wait_for_epoch(panel, 2)
     click_until(panel, "Stop", "stopped")
 
 
 def test_other_cells_run_beside_it_and_the_page_can_be_reloaded(book):
     panel = book.figure()
-    choose(panel, "epochs", "500")
+    panel.choose("epochs", "500")
     click_until(panel, "Start", "running")
-    panel.wait_until(lambda: epoch(panel) >= 2, "epochs pass", 30)
+    wait_for_epoch(panel, 2)
     last = book.page.locator(".jp-CodeCell").nth(2)
 
     def run_last() -> int:
@@ -192,37 +165,18 @@ def test_other_cells_run_beside_it_and_the_page_can_be_reloaded(book):
         return int(re.search(r"(\d+) epochs so far", last.locator(".jp-OutputArea-output").inner_text())[1])
 
     assert run_last() >= 2
-    book.menu("File", "Save Notebook")
-    book.page.wait_for_timeout(500)
+    book.save()
     book.open()
     first = run_last()
-    book.page.wait_for_timeout(1000)
+    book.page.wait_for_timeout(500)
     assert run_last() > first, "the run does not go on after a reload"
     panel = book.figure()
-    panel.wait_until(lambda: epoch(panel) > first, "the panel is alive after a reload", 30)
+    wait_for_epoch(panel, first + 1)  # the panel is alive
     click_until(panel, "Stop", "stopped")
 
 
-def test_a_live_run_joins_the_recorded_ones(open_book):
-    book = open_book("08_perplexity.ipynb")
-    book.run()
-    explorer, panel = book.figures()
-    choose(panel, "epochs", "20")
-    click_until(panel, "Start", "running")
-    panel.wait_until(lambda: is_(panel, "finished"), "the end", 60)
-    before = explorer.picture()
-    button(panel, "Pin").click()
-    explorer.wait_until(lambda: explorer.picture() != before, "the live run in the explorer's picture")
-    explorer.shot("08_explorer_with_live_run")
-    book.check()
-
-
-def test_the_price_of_the_panel_is_measured(open_book, lab):
-    lab.write("price.ipynb", [MAKE, PRICE])
-    book = open_book("price.ipynb")
-    book.run(timeout=240)
-    text = book.page.locator(".jp-Notebook").inner_text()
-    ratio = float(re.search(r"ratio (\d+\.\d+)", text)[1])
+def test_the_price_of_the_panel_is_measured(book):
+    book.run_cell(1, PRICE)
+    ratio = float(re.search(r"ratio (\d+\.\d+)", book.page.locator(".jp-Notebook").inner_text())[1])
     measured("live panel / bare loop, tokens per second, 512 units", ratio)
     assert ratio > 0.6, "the panel costs a large part of the time"
-    book.check()

@@ -1,0 +1,312 @@
+"""What the chapters' figures draw and say, without a page: the browser tests drive them in one."""
+
+import gc
+import re
+import weakref
+from types import SimpleNamespace
+
+import ipywidgets as w
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+matplotlib.use("Agg")
+
+from helpers import plot
+from helpers.figures import answering
+from helpers.figures.answering import AnsweringFigure
+from helpers.figures.concatenation import draw_concatenation, draw_cut, explore_concatenation
+from helpers.figures.explorer import Explorer
+from helpers.figures.forward_loop import draw_step, explore_steps
+from helpers.figures.gradient_clipping import draw_norms, explore_gradient
+from helpers.figures.one_hot import explore_one_hot
+from helpers.figures.parameters import draw_shapes, explore_start
+from helpers.figures.prediction import draw_warm_up, explore_prediction
+from helpers.figures.start_here import draw_map
+from helpers.figures.training import draw_reading, explore_minibatches
+from helpers.generate import generate
+from helpers.rnn import RNN, init_params, param_shapes
+from helpers.text import SequentialBatches, Vocab, clean, read_book
+
+VOCAB = Vocab(clean(read_book()))
+X, Y = next(iter(SequentialBatches(VOCAB.encode(clean(read_book())[:5000]), 4, 100)))
+MODEL = RNN(len(VOCAB), 8, sigma=0.5, device="cpu", dtype=torch.float64)
+SMALL_MATRICES = [torch.arange(6).reshape(2, 3), torch.ones(2, 4), torch.ones(3, 4), torch.eye(4)]
+
+
+def words(widget) -> str:
+    return re.sub(r"<[^>]*>", "", widget.value)
+
+
+@pytest.fixture
+def ax():
+    figure = Figure()
+    yield figure.subplots()
+    FigureCanvasAgg(figure).draw()  # what could not be drawn fails here
+
+
+def texts(ax) -> list[str]:
+    return [text.get_text() for text in ax.texts]
+
+
+# Pure drawing
+
+
+def test_the_concatenation_shows_the_product_and_its_two_parts(ax):
+    numbers = np.random.default_rng(0)
+    X, H = numbers.integers(0, 9, (2, 3)), numbers.integers(0, 9, (2, 4))
+    W_xh, W_hh = numbers.integers(0, 9, (3, 4)), numbers.integers(0, 9, (4, 4))
+    draw_concatenation(ax, X, H, W_xh, W_hh, row=1, column=2)
+    product = np.hstack([X, H]) @ np.vstack([W_xh, W_hh])
+    shown = texts(ax)
+    for M in (X, H, W_xh, W_hh, product):
+        assert all(str(number) in shown for number in M.ravel())
+    for part in (X @ W_xh, H @ W_hh):
+        assert any(text.endswith(f"= {part[1, 2]}") for text in shown)
+    assert f"together {product[1, 2]}" in shown
+
+
+@given(st.integers(0, 2**31), st.integers(1, 3), st.integers(1, 6), st.integers(1, 4), st.data())
+@settings(max_examples=15)
+def test_the_two_parts_of_a_cut_add_up_wherever_it_is(seed, batch, n, hidden, data):
+    generator = np.random.default_rng(seed)
+    A, W = generator.integers(-3, 4, (batch, n)), generator.integers(-3, 4, (n, hidden))
+    cut, row, column = (data.draw(st.integers(0, top)) for top in (n, batch - 1, hidden - 1))
+    ax = Figure().subplots()
+    left, right = draw_cut(ax, A, W, cut, row, column)
+    assert left == sum(A[row, k] * W[k, column] for k in range(cut))
+    assert left + right == (A @ W)[row, column]
+    blue = [box for box in ax.patches if matplotlib.colors.same_color(box.get_facecolor()[:3], plot.BLUE)]
+    assert len(blue) == batch * cut + cut * hidden + batch * hidden, "the cut is drawn at another place"
+    assert tuple(ax.lines[0].get_xdata()) == (cut, cut) and texts(ax).count("·") == 1
+
+
+def test_shapes_are_drawn_to_scale_with_their_counts(ax):
+    draw_shapes(ax, param_shapes(28, 512))
+    areas = [patch.get_width() * patch.get_height() for patch in ax.patches]
+    assert areas == [28 * 512, 512 * 512, 512, 512 * 28, 28]
+    assert "262,144" in "".join(texts(ax))
+
+
+def test_the_map_can_be_drawn(ax):
+    draw_map(ax)
+    assert {"notebook 04", "notebook 05"} <= set(texts(ax))
+
+
+def test_norms_are_clipped_at_the_threshold(ax):
+    draw_norms(ax, [1, 10, 100], [0.5, 5.0, 50.0], [1e-3, 1e-5, 1e-9], length=10, max_norm=2.0)
+    lines = [tuple(line.get_ydata()) for line in ax.get_lines()]
+    assert (0.5, 2.0, 2.0) in lines and (0.5, 5.0, 50.0) in lines and (5.0,) in lines and (2.0,) in lines
+
+
+def test_steps_to_come_stay_blank():
+    hidden = np.linspace(-1, 1, 12).reshape(4, 3)
+    figure = Figure()
+    draw_step(figure, hidden, "abab", np.array([0.0, 0.7, 0.3]), ["<unk>", "a", "b"], step=2)
+    shown = figure.axes[0].images[0].get_array()
+    assert np.ma.getmaskarray(shown)[:, 2:].all() and np.array_equal(shown[:, :2], hidden[:2].T)
+
+
+@pytest.mark.parametrize(("carries_state", "chosen", "badge"), [(True, 1, "H"), (True, 0, "0"), (False, 1, "0")])
+def test_the_chosen_minibatch_stands_out_and_says_where_its_state_comes_from(ax, carries_state, chosen, badge):
+    minibatches = [X for X, _ in SequentialBatches(torch.arange(40), 2, 5)]
+    draw_reading(ax, minibatches, chosen, carries_state, 40)
+    bright = [box.get_x() for box in ax.patches if box.get_alpha() is None]
+    assert bright == [row[0].item() for row in minibatches[chosen]] and texts(ax)[-2:] == [badge] * 2
+
+
+@pytest.mark.parametrize("text", ["$x$", "\\$", "$", "a$b$$"])
+def test_a_readers_text_is_drawn_as_it_is(text, monkeypatch):
+    def parse(*arguments, **options):
+        raise AssertionError("a reader's text was read as a formula")
+
+    monkeypatch.setattr("matplotlib.mathtext.MathTextParser.parse", parse)
+    figure, eye, letters = Figure(), np.eye(len(text)), [text] * len(text)
+    axes = figure.subplots(5, 1)
+    plot.draw_one_hot(axes[0], eye, letters, letters, title=text)
+    plot.draw_states(axes[1], eye, letters, title=text)
+    plot.draw_next_chars(axes[2], [1.0], letters, title=text)
+    plot.draw_runs(axes[3], [plot.Curve(text, "red", [2.0])], log=False, ladder={text: 3.0})
+    draw_warm_up(axes[4], [1.0], [1.0], "a", prefix=text)
+    FigureCanvasAgg(figure).draw()
+    for figure in (explore_one_hot(VOCAB, text), explore_steps(RNN(6, 4, device="cpu"), Vocab("a$bx\\"), text)):
+        assert figure.picture.layout.display is None, words(figure.reading)
+
+
+# The layer between controls and drawing
+
+
+def test_a_control_redraws_in_place_and_an_error_is_said_and_goes_away():
+    slider = w.IntSlider(value=1, min=-5, max=5)
+
+    def draw(figure, n):
+        if n < 0:
+            raise ValueError("n must not be <negative>")
+        figure.subplots().plot([0, n])
+        return f"n is {n} & <fine>"
+
+    figure = AnsweringFigure(draw, {"n": slider})
+    pictures = [figure.picture.value]
+    assert words(figure.reading) == "n is 1 &amp; &lt;fine&gt;"
+    slider.value = 3
+    assert figure.picture.value not in pictures and "n is 3" in words(figure.reading)
+    slider.value = -1
+    assert figure.picture.layout.display == "none" and "&lt;negative&gt;" in words(figure.reading)
+    slider.value = 1
+    assert figure.picture.layout.display is None and figure.picture.value == pictures[0]
+
+
+def test_an_unexpected_error_is_named_and_does_not_escape(monkeypatch):
+    def draw(figure, n):
+        raise KeyError("surprise")
+
+    assert "KeyError" in words(AnsweringFigure(draw, {"n": w.IntSlider()}).reading)
+
+    def no_latex(figure, *arguments, **options):
+        raise RuntimeError("latex could not be found")
+
+    monkeypatch.setattr(Figure, "savefig", no_latex)
+    figure = explore_minibatches()
+    assert figure.picture.layout.display == "none" and "latex could not be found" in words(figure.reading)
+
+
+def test_a_page_without_widgets_shows_a_sentence():
+    bundle = explore_minibatches()._repr_mimebundle_()
+    assert bundle["text/plain"] == answering.FALLBACK and "application/vnd.jupyter.widget-view+json" in bundle
+
+
+def test_a_cell_that_runs_again_keeps_nothing_of_the_figures_before(monkeypatch):
+    def run(cell, number):
+        request = {"metadata": {"cellId": cell}, "header": {"msg_id": f"{cell} {number}"}}
+        shell = SimpleNamespace(kernel=SimpleNamespace(get_parent=lambda: request))
+        monkeypatch.setattr(answering, "get_ipython", lambda: shell, raising=False)
+
+    def widgets() -> int:
+        return len(w.Widget.get_manager_state()["state"])
+
+    run("one", 1)
+    others = explore_steps(MODEL, VOCAB), explore_steps(MODEL, VOCAB)  # two in one run of a cell: both are wanted
+    run("two", 1)
+    first, before = Explorer(), widgets()
+    for number in (2, 3, 4):
+        run("two", number)
+        latest = Explorer()
+    assert widgets() == before and first.comm is None and latest.comm is not None
+    first.pin(next(iter(first.runs.values())))  # a panel may still do so
+    reference = weakref.ref(first)
+    del first
+    gc.collect()
+    assert reference() is None and all(figure.comm is not None for figure in others)
+    run("one", 2)
+    again = explore_steps(MODEL, VOCAB)
+    assert all(figure.comm is None for figure in others) and again.comm is not None
+
+
+# The figures of the chapters
+
+
+def positions(control) -> list:
+    """A dozen at most of what the control can be moved to."""
+    if isinstance(control, (w.IntSlider, w.FloatSlider)):
+        return [type(control.value)(round(p, 1)) for p in np.linspace(control.min, control.max, 8)]
+    if isinstance(control, w.Checkbox):
+        return [True, False]
+    return [option[1] if isinstance(option, tuple) else option for option in getattr(control, "options", ())]
+
+
+FIGURES = {
+    "concatenation": lambda: explore_concatenation(*SMALL_MATRICES),
+    "one_hot": lambda: explore_one_hot(VOCAB),
+    "start": lambda: explore_start(X[:, :10], Y[:, :10], len(VOCAB)),
+    "steps": lambda: explore_steps(MODEL, VOCAB),
+    "prediction": lambda: explore_prediction(MODEL, VOCAB),
+    "gradient": lambda: explore_gradient(X, Y, len(VOCAB), hidden_size=8),
+    "minibatches": lambda: explore_minibatches(),
+    "explorer": lambda: Explorer({"table": 6.1}),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_no_position_of_any_control_is_an_error(name):
+    figure = FIGURES[name]()
+    for control in figure.controls.values():
+        assert control.description, "a control has no label"
+        first = control.value
+        for position in positions(control):
+            control.value = position
+            said = words(figure.reading)
+            assert figure.picture.layout.display is None, f"{control.description} at {position}: {said}"
+            assert figure.picture.value[:4] == b"\x89PNG" and len(said) > 20
+        control.value = first
+
+
+def test_one_hot_marks_what_is_unknown_and_cuts_what_is_long():
+    figure = explore_one_hot(VOCAB, "a b")
+    field, cleaned = figure.controls["text"], figure.controls["cleaned"]
+    assert "Indices: 2 1 3" in words(figure.reading)
+    field.value = "Ab9b9"
+    assert "Indices: 0 3 0 3 0" in words(figure.reading) and "in red: A 9" in words(figure.reading)
+    cleaned.value = True
+    assert "Indices: 2 3 1 3." in words(figure.reading)
+    field.value = "!!"
+    assert figure.picture.layout.display == "none" and "none of the letters" in words(figure.reading)
+    cleaned.value = False
+    field.value = ""
+    assert "Type a text" in words(figure.reading)
+    field.value = "ab " * 40_000
+    assert "120,000 characters; only the first 16" in words(figure.reading) and figure.picture.layout.display is None
+
+
+def test_the_start_says_what_the_first_loss_is():
+    figure = explore_start(X[:, :10], Y[:, :10], len(VOCAB))
+    for _, sigma in figure.controls["sigma"].options:
+        figure.controls["sigma"].value = sigma
+        params = init_params(len(VOCAB), 512, sigma)
+        rnn = torch.nn.RNN(len(VOCAB), 512)
+        with torch.no_grad():
+            for theirs, ours in zip(rnn.parameters(), (params[0].T, params[1].T, params[2], params[2]), strict=True):
+                theirs.copy_(ours)
+            hidden, _ = rnn(torch.nn.functional.one_hot(X[:, :10].T, len(VOCAB)).float())
+            loss = torch.nn.functional.cross_entropy((hidden @ params[3]).flatten(0, 1), Y[:, :10].T.flatten())
+        said = float(re.search(r"First loss (\d+\.\d+)", words(figure.reading))[1])
+        assert said == pytest.approx(loss.item(), rel=0.02, abs=0.01)
+
+
+def test_prediction_writes_what_generate_writes():
+    figure = explore_prediction(MODEL, VOCAB, prefix="the time")
+    figure.controls["temperature"].value, figure.controls["seed"].value = 0.8, 3
+    warm = generate("the time", 60, MODEL, VOCAB, 0.8, 3)[8:]
+    cold = generate("e", 60, MODEL, VOCAB, 0.8, 3)[1:]
+    assert f"After reading it all:  {warm}" in words(figure.reading) and cold in words(figure.reading)
+    figure.controls["prefix"].value = ""
+    assert "prefix is empty" in words(figure.reading)
+    figure.controls["prefix"].value = "b" * 500
+    assert "only the last 200" in words(figure.reading)
+
+
+def test_the_gradient_says_when_clipping_acts():
+    figure = explore_gradient(X, Y, len(VOCAB), hidden_size=8)
+    for radius in (0.3, 2.5):
+        figure.controls["radius"].value = radius
+        for threshold in (0.01, 100.0):
+            figure.controls["max_norm"].value = threshold
+            norm = float(re.search(r"has the norm ([\d.e+-]+),", words(figure.reading))[1])
+            assert ("leaves it alone" in words(figure.reading)) is (norm < threshold)
+
+
+def test_minibatches_say_where_they_read():
+    figure = explore_minibatches()
+    figure.controls["chosen"].value = 0
+    assert "The state starts from zero" in words(figure.reading)
+    figure.controls["chosen"].value = 1
+    assert "carried on" in words(figure.reading)
+    for kind in ("reset", "random"):
+        figure.controls["kind"].value = kind
+        assert "The state starts from zero" in words(figure.reading)
+    places = re.search(r": reads ([\d–, ]+)\.", words(figure.reading))[1].split(", ")
+    assert len(places) == 3 and all(int(end) - int(start) == 4 for start, end in (p.split("–") for p in places))

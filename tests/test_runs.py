@@ -1,0 +1,316 @@
+"""Recorded runs are the runs that training makes today; the grid has what it promises; damage is noticed and named."""
+
+import contextlib
+import itertools
+import json
+import math
+import os
+import re
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from helpers.require import TrainingDiverged
+from helpers.runs import __main__ as command
+from helpers.runs import files, ladder, recording
+from helpers.runs.files import load_ladder, load_run, load_runs, save_run
+from helpers.runs.recording import SAMPLE_EPOCHS, Run, diverged_in, make_run
+from helpers.runs.settings import BATCHES, CLASSIC, GRID, Settings, make_batches, make_model
+from helpers.text import RandomBatches, SequentialBatches, Vocab, clean, read_book
+from helpers.train import evaluate, train
+
+SMALL = Settings("random", hidden_size=32, lr=0.3, max_norm=1.0)
+TINY = Run(
+    replace(SMALL, num_epochs=3), {"torch": "x"}, [9.0, 8.0, 7.0], [0.1, 0.2, 0.3], {1: 9.5, 3: math.inf}, {1: "t"}
+)
+
+
+@pytest.fixture(scope="module")
+def runs():
+    runs, problems = load_runs()
+    assert not problems
+    return runs
+
+
+def test_impossible_settings_are_refused_by_name():
+    counts = ("hidden_size", "num_epochs", "num_chars", "batch_size", "num_steps")
+    wrong = [(name, value) for name in counts for value in (0, -5, 2.5, "8", None)]
+    wrong += [(name, value) for name in ("lr", "max_norm") for value in (0, -1.0, math.nan, math.inf, "1", [])]
+    wrong += [("lr", None), ("seed", -1), ("seed", 0.5), ("network", "CNN"), ("batches", "sideways"), ("batches", [])]
+    for name, value in wrong:
+        with pytest.raises((TypeError, ValueError), match=rf"^{name} must be .*\.$"):
+            replace(SMALL, **{name: value})
+
+
+def test_a_name_tells_all_that_is_not_as_usual():
+    names = {replace(CLASSIC, **change).name for change in ({}, {"seed": 1}, {"network": "GRU"}, {"num_epochs": 3})}
+    assert len(names) == 4 and CLASSIC.name == "sequential_h512_lr1_clip1"
+    for change in ({"hidden_size": 64}, {"network": "GRU"}):
+        with pytest.raises(FileNotFoundError, match="never recorded"):
+            load_run(replace(CLASSIC, **change))
+
+
+def test_minibatches_and_models_are_those_that_the_settings_name():
+    corpus = torch.arange(1200) % 28
+    kinds = (
+        ("sequential", SequentialBatches, True),
+        ("reset", SequentialBatches, False),
+        ("random", RandomBatches, False),
+    )
+    for kind, cls, carries in kinds:
+        batches = make_batches(replace(SMALL, batches=kind, batch_size=4, num_steps=7, seed=3), corpus)
+        assert type(batches) is cls and batches.carries_state is carries
+        assert [X.tolist() for X, _ in batches] == [X.tolist() for X, _ in cls(corpus, 4, 7, 3)]
+    assert SequentialBatches.carries_state, "one reset run has changed all others"
+    for network, kind in (("scratch", "RNN"), ("GRU", "TorchRNN"), ("LSTM", "TorchRNN")):
+        model = make_model(replace(SMALL, network=network), 28, device="cpu")
+        assert type(model).__name__ == kind and model.vocab_size == 28 and model.hidden_size == 32
+
+
+@pytest.mark.parametrize("kind, max_norm", [("random", 1.0), ("reset", 0.1), ("sequential", None)])
+def test_training_afresh_finds_the_recorded_curve_again(kind, max_norm):
+    settings = replace(SMALL, batches=kind, max_norm=max_norm)
+    recorded = load_run(settings)
+    fresh = make_run(replace(settings, num_epochs=20))
+    # Twenty epochs agree to rounding on one kind of machine, and to much better than 2 % on any other.
+    assert fresh.perplexity == pytest.approx(recorded.perplexity[:20], rel=0.02)
+    assert fresh.grad_norm == pytest.approx(recorded.grad_norm[:20], rel=0.05)
+    for epoch in (1, 2, 5, 10, 20):
+        assert fresh.unseen[epoch] == pytest.approx(recorded.unseen[epoch], rel=0.02)
+    assert not fresh.stopped and set(fresh.samples) == {1, 2, 5, 10, 20}
+
+
+def test_unseen_text_is_what_follows_the_training_text():
+    settings = replace(SMALL, num_epochs=20)
+    run, model = make_run(settings), make_model(settings, 28, device="cpu")
+    text = clean(read_book())
+    corpus = Vocab(text).encode(text)
+    seen, unseen = corpus[:10_000], corpus[10_000:20_000]
+    for _ in train(model, make_batches(settings, seen), 20, settings.lr, settings.max_norm):
+        pass
+    assert run.unseen[20] == pytest.approx(evaluate(model, unseen), rel=1e-3)
+    assert run.unseen[20] != pytest.approx(evaluate(model, seen), rel=3e-3)
+
+
+def test_a_run_that_diverges_says_so_and_keeps_its_beginning(monkeypatch):
+    def breaks(model, batches, num_epochs, *arguments):
+        yield from train(model, batches, 3, *arguments)
+        raise TrainingDiverged("the loss is inf")
+
+    monkeypatch.setattr(recording, "train", breaks)
+    run = make_run(replace(SMALL, hidden_size=2))
+    assert run.stopped == "the loss is inf" and len(run.perplexity) == 3 and set(run.samples) == {1, 2}
+
+
+def test_diverged_in():
+    for perplexity, epoch in (([20, 5], None), ([], None), ([20, 101, 5], 2), ([20, 5, math.nan], 3)):
+        assert diverged_in(perplexity) == epoch
+
+
+def test_the_grid_is_complete_and_small(runs):
+    assert len(GRID) == len(set(GRID)) == len(runs) >= 100 and CLASSIC in runs
+    assert {(s.batches, s.num_epochs) for s in GRID} == {(kind, 500) for kind in BATCHES}
+    assert sum(path.stat().st_size for path in files.FOLDER.iterdir()) <= 2_000_000
+
+
+def test_every_run_keeps_all_that_is_asked(runs):
+    for run in runs.values():
+        last = len(run.perplexity)
+        assert last == 500 or run.stopped
+        assert set(run.unseen) >= set(range(10, last + 1, 10))
+        assert set(run.samples) == {epoch for epoch in SAMPLE_EPOCHS if epoch <= last}
+        assert all(sample.startswith(recording.PREFIX) for sample in run.samples.values())
+        assert {len(sample) for sample in run.samples.values()} == {len(recording.PREFIX) + recording.SAMPLE_CHARS}
+        assert min(run.perplexity) >= 1 and all(value >= 1 for value in run.unseen.values())
+        assert min(run.grad_norm) > 0 and run.settings.seed == 0 and run.versions["torch"]
+
+
+def test_the_interesting_things_are_in_it(runs):
+    ends = {settings: run.perplexity[-1] for settings, run in runs.items()}
+    assert min(ends.values()) < 1.1, "just right"
+    assert [s for s, value in ends.items() if 9 < value < 12], "too slow"
+    assert [s for s, run in runs.items() if diverged_in(run.perplexity) and ends[s] > 1e6], "divergence"
+
+    def spike(run):
+        lowest = itertools.accumulate(run.perplexity, min)
+        return max(value / low for value, low in zip(run.perplexity, lowest, strict=True))
+
+    assert [s for s, run in runs.items() if 1.25 < spike(run) < 10 and ends[s] < 2], "spikes that heal"
+    by_kind = [ends[replace(CLASSIC, batches=kind)] for kind in ("sequential", "reset", "random")]
+    assert by_kind[0] < 1.1 and min(by_kind[1:]) > 1.2, "the kinds of minibatches differ"
+    assert ends[replace(CLASSIC, hidden_size=32)] > 4, "a small network cannot memorise"
+
+
+def test_the_readme_shows_samples_of_the_recorded_run():
+    samples = load_run().samples
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^epoch +(\d+)   (.*)$", readme, flags=re.M)
+    assert len(shown) >= 3
+    assert all(samples[int(epoch)].startswith(sample) for epoch, sample in shown)
+
+
+def test_a_run_is_written_and_read_back_whole(tmp_path):
+    for run in (TINY, replace(TINY, perplexity=[9.0], grad_norm=[0.1], unseen={1: 9.5}, stopped="it diverged")):
+        path = save_run(run, tmp_path / "new folder")
+        assert load_run(run.settings, tmp_path / "new folder") == run
+        assert [p.name for p in path.parent.iterdir()] == [path.name], "something is left behind"
+        json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = save_run(TINY, tmp_path)
+    before = path.read_bytes()
+    monkeypatch.setattr(files.os, "replace", lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        save_run(replace(TINY, perplexity=[1.0, 1.0, 1.0]), tmp_path)
+    assert path.read_bytes() == before and [*tmp_path.iterdir()] == [path]
+    assert load_run(TINY.settings, tmp_path) == TINY
+    assert not load_runs(tmp_path)[0], "a run of 3 epochs passes for one of 500"
+
+
+@pytest.mark.parametrize("key", ["perplexity", "grad_norm"])
+def test_an_impossible_curve_is_damage(tmp_path, key):
+    last = [], [9.0, math.nan], [9.0, math.inf], [9.0, -math.inf], [9.0, -5], [9.0, 10**400], [9.0, "9"]
+    for curve in (None, [], "987", *([9.0, *rest] for rest in last)):
+        save_run(replace(TINY, **{key: curve}), tmp_path)
+        with pytest.raises(ValueError, match=rf"{TINY.settings.name}\.json is damaged"):
+            load_run(TINY.settings, tmp_path)
+
+
+def test_a_missing_or_damaged_recording_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=rf"{CLASSIC.name}\.json is missing"):
+        load_run(CLASSIC, tmp_path)
+    path = save_run(TINY, tmp_path)
+    text = path.read_text(encoding="utf-8")
+    whole = json.loads(text)
+    changes = [{"settings": {**whole["settings"], **change}} for change in ({"lr": 7.0}, {"lr": -1}, {"colour": 1})]
+    changes += [{"perplexity": [9.0], "grad_norm": [0.1], "unseen": {"1": 9.5}}, {"stopped": "at the end"}]
+    changes += [{"perplexity": [9.0, 8.0, low]} for low in (0, 0.99)]  # a gradient may vanish
+    changes += [{"unseen": {"1": 9.5, "3": value}} for value in (0, -5, math.nan, -math.inf, 10**400, "9", [])]
+    changes += [{"unseen": {"1": 9.5, "7": 3.0}}, {"samples": {"2": "x"}}, {"surprise": 1}, {"stopped": 1}]
+    for damaged in ("", "[]", "{}", "null", text[:90], *(json.dumps({**whole, **change}) for change in changes)):
+        path.write_text(damaged, encoding="utf-8")
+        with pytest.raises(ValueError, match=rf"{TINY.settings.name}\.json is damaged"):
+            load_run(TINY.settings, tmp_path)
+
+
+def test_bad_files_are_left_out_and_the_rest_works(tmp_path, runs, monkeypatch):
+    paths = [save_run(runs[settings], tmp_path) for settings in GRID[:8]]
+    whole = paths[1].read_text(encoding="utf-8")
+    for path, text in zip(paths[1:4], ("{", "[" * 200_000, re.sub(r"(?<=\[)[\d.]+", "9" * 400, whole)), strict=True):
+        path.write_text(text, encoding="utf-8")
+    paths[4].unlink()
+    paths[4].mkdir()
+    real = Path.read_text
+
+    def read_text(path, *arguments, **options):  # root, who runs the tests here and there, may read all files
+        if path == paths[5]:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    (tmp_path / "holiday.jpg").write_bytes(b"\xff\xd8")
+    (tmp_path / ".hidden").write_text("", encoding="utf-8")
+    loaded, problems = load_runs(tmp_path)
+    assert set(loaded) == {GRID[0], GRID[6], GRID[7]}
+    assert len(problems) == len(GRID) - 3 + 1 and any("holiday.jpg" in problem for problem in problems)
+    assert [f"{path.name} is damaged" for path in paths[1:4]] == problems[:3]
+    assert [f"{path.name} cannot be read" for path in paths[4:6]] == problems[3:5]
+
+
+def test_the_ladder_is_complete_and_the_book_is_split_without_loss():
+    assert set(load_ladder()) == {"RNN from scratch", "GRU", "GRU, AdamW, dropout"}
+    assert all(len(rung["held_out"]) == 30 and min(rung["held_out"]) > 3 for rung in load_ladder().values())
+    seen, unseen = ladder.split_book()
+    assert len(unseen) == 17_378 and seen + unseen == clean(read_book()) and len(seen + unseen) == 173_783
+
+
+def test_a_missing_or_damaged_ladder_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"ladder\.json"):
+        load_ladder(tmp_path)
+    whole = load_ladder()
+    gru = whole["GRU"]
+    curves = (gru["held_out"][:29], [], ["a"] * 30, [math.nan] * 30, [0.5] * 30, [-5] * 30, [10**400] * 30)
+    damaged = [{**whole, "GRU": {**gru, "held_out": curve}} for curve in curves]
+    damaged += [{**whole, "GRU": {"held_out": gru["held_out"]}}, {**whole, "GRU": {**gru, "seconds": math.nan}}]
+    damaged += [{**whole, "CNN": gru}, {("CNN" if name == "GRU" else name): rung for name, rung in whole.items()}]
+    damaged += [{name: rung for name, rung in whole.items() if name != "GRU"}, {"RNN": {}}, {}, []]
+    for text in ("", "[" * 200_000, *map(json.dumps, damaged)):
+        (tmp_path / "ladder.json").write_text(text, encoding="utf-8")
+        with pytest.raises(ValueError, match=r"ladder\.json is damaged"):
+            load_ladder(tmp_path)
+
+
+def test_a_ladder_made_today_is_one_that_can_be_read(tmp_path, monkeypatch):
+    text = clean(read_book())
+    monkeypatch.setattr(ladder, "split_book", lambda: (text[:2200], text[2200:2400]))
+    monkeypatch.setattr(files, "LADDER_EPOCHS", 6)
+    made = ladder.make_ladder(6)
+    files.write(tmp_path / "ladder.json", json.dumps(made))
+    assert load_ladder(tmp_path) == made
+
+
+def test_the_regularised_network_learns_and_is_sure_when_it_is_asked():
+    text = "the time machine " * 60
+    vocab = Vocab(text)
+    corpus = vocab.encode(text)
+    torch.manual_seed(0)
+    model = ladder.RegularisedGRU(len(vocab), hidden_size=16, embedding_size=8)
+    curve = ladder._train_with_adam(model, SequentialBatches(corpus, 4, 20), corpus[:200], 12, lr=0.02)
+    assert curve[-1] < 3 < curve[0]
+    assert evaluate(model, corpus[:200]) == evaluate(model, corpus[:200]), "dropout is on while it is scored"
+
+
+def test_recording_resumes_where_it_stopped(tmp_path, monkeypatch, capsys):
+    tiny = [replace(SMALL, num_epochs=2, hidden_size=size) for size in (2, 3)]
+    for module in (command, files):
+        monkeypatch.setattr(module, "GRID", tiny)
+    # threads, because other processes would not see the small grid
+    monkeypatch.setattr(command, "ProcessPoolExecutor", lambda processes, *_, **options: ThreadPoolExecutor(processes))
+    first = tmp_path / f"{tiny[0].name}.json"
+    command.main(["--folder", str(tmp_path), "--only", "h2_"])
+    assert [*tmp_path.iterdir()] == [first]
+    written = first.stat().st_mtime_ns
+    command.main(["--folder", str(tmp_path)])
+    assert "2 runs in the grid, 1 to record now" in capsys.readouterr().out
+    assert first.stat().st_mtime_ns == written, "a finished run was recorded again"
+    assert set(load_runs(tmp_path)[0]) == set(tiny)
+
+
+def test_the_command_explains_itself_and_says_what_is_wrong(capsys):
+    help_wanted = [sys.executable, "-m", "helpers.runs", "--help"]
+    answer = subprocess.run(help_wanted, capture_output=True, text=True, check=True, timeout=60)
+    assert "--processes" in answer.stdout and not answer.stderr
+    wrong = ("--processes 0", "at least 1"), ("--only h33", "no run of the grid"), (f"--folder {__file__}", "is a file")
+    for arguments, hint in wrong:
+        with pytest.raises(SystemExit):
+            command.main(arguments.split())
+        assert hint in capsys.readouterr().err
+
+
+ENDS = {"interrupt": lambda pid: os.killpg(pid, signal.SIGINT), "kill": lambda pid: os.kill(pid, signal.SIGTERM)}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_an_interrupt_ends_recording_at_once_and_leaves_no_half_written_file(tmp_path, end):
+    in_the_background = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]  # a shell's & has interrupts ignored
+    record = [sys.executable, "-u", "-m", "helpers.runs", "--folder", str(tmp_path), "--only", "h32_lr0.1_"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    process = subprocess.Popen(in_the_background + record, start_new_session=True, **pipes)
+    try:
+        assert "9 to record now" in process.stdout.readline()
+        assert "epoch 100" in process.stdout.readline()  # it trains
+        end(process.pid)  # Ctrl-C reaches every process of the group, kill only the first
+        rest, _ = process.communicate(timeout=30)  # returns when the workers have ended, too
+        assert process.returncode == 1 and "Start it again" in rest and "Traceback" not in rest
+        assert [path.name for path in tmp_path.iterdir() if path.suffix != ".json"] == []
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
