@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ SECONDS = {
     "tests/browser/test_notebooks.py": 170,
     "tests/browser/test_live.py": 50,
     "tests/browser/test_explorer.py": 30,
+    "tests/browser/test_leftovers.py": 25,
     "notebooks/05_prediction.ipynb": 12,
     "notebooks/04_forward_loop.ipynb": 11,
     "notebooks/06_gradient_clipping.ipynb": 10,
@@ -37,16 +39,15 @@ def name_of(item: pytest.Item) -> str:
     return item.path.relative_to(TOP).as_posix() if item.path.is_relative_to(TOP) else item.path.name
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    name = name_of(item)
-    if name.startswith("tests/browser/"):
-        item.add_marker("browser")
-    if name.endswith(".ipynb") and SECONDS.get(name, 0) > SLOW:
-        item.add_marker("slow")
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    for item in items:
+        name = name_of(item)
+        if name.startswith("tests/browser/"):
+            item.add_marker("browser")
+        if name.endswith(".ipynb") and SECONDS.get(name, 0) > SLOW:
+            item.add_marker("slow")
+    yield  # here -m chooses
     items.sort(key=lambda item: -SECONDS.get(name_of(item), 0))  # stable: the tests of a file keep their order
 
 

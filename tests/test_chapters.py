@@ -6,8 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from course import TOP, Chapter, complain, find_chapters, imported_by_module, imported_by_notebook
+from course import (
+    TOP,
+    Chapter,
+    complain,
+    find_chapters,
+    imported_by_module,
+    imported_by_notebook,
+    read_notebook,
+    source,
+)
 
+MOST_MINUTES = 30
 COUNTERPARTS = {  # of every chapter from 01 on
     "notebooks/solutions/{stem}.ipynb": "its solutions",
     "helpers/exercises/{name}.py": "its exercises",
@@ -39,6 +49,8 @@ def row_complaints(chapter: Chapter, table: str, where: str, link: str) -> list[
     question = rows[0][2].strip()
     ours = [] if question == chapter.title else [f"{where} asks “{question}”, but {link} asks “{chapter.title}”."]
     number = re.escape(chapter.stem[:2])
+    if rows[0][3].strip() != str(chapter.minutes):
+        ours.append(f"{where} says {rows[0][3].strip()} minutes of {link}, but it takes {chapter.minutes}.")
     named = re.search(rf"\[{number} · [^\]]+\]", rows[0][1])
     return ours if named else [*ours, f"{where}: the row of {link} is not called [{chapter.stem[:2]} · its name]."]
 
@@ -57,6 +69,22 @@ def orphans(top: Path) -> list[str]:
     return [f"{path.relative_to(top)} belongs to no chapter, and nothing imports it." for path in sorted(alone)]
 
 
+def minutes_complaints(chapters: list[Chapter], readme: str) -> list[str]:
+    """The time that a first cell or the plan of lectures says is that of a first reading, and not too long."""
+    found = []
+    for chapter in chapters:
+        first = source(read_notebook(chapter.notebook)["cells"][0])
+        said = re.findall(r"\*\*Time:\*\* (\d+) minutes", first)
+        said += re.findall(rf"\b{chapter.stem[:2]} \((\d+)\)", readme)
+        if set(said) != {str(chapter.minutes)}:
+            found.append(f"{chapter.stem} takes {chapter.minutes} minutes, but is said to take {said}.")
+        if chapter.minutes > MOST_MINUTES:
+            found.append(
+                f"{chapter.stem} takes {chapter.minutes} minutes, more than {MOST_MINUTES}: cut it or split it."
+            )
+    return found
+
+
 def chapter_complaints(top: Path) -> list[str]:
     start, *chapters = find_chapters(top)
     readme = (top / "README.md").read_text(encoding="utf-8")
@@ -67,7 +95,7 @@ def chapter_complaints(top: Path) -> list[str]:
         found += missing(chapter, top)
         found += row_complaints(chapter, readme, "README.md", f"notebooks/{chapter.stem}.ipynb")
         found += row_complaints(chapter, the_map, f"The map in {start.notebook.name}", f"{chapter.stem}.ipynb")
-    return found + orphans(top)
+    return found + minutes_complaints([start, *chapters], readme) + orphans(top)
 
 
 def test_every_chapter_is_whole():
@@ -95,13 +123,14 @@ def course(tmp_path: Path) -> Path:
         (tmp_path / "helpers" / f"{name}.py").write_text("")
     (tmp_path / "helpers" / "figures" / "panel.py").write_text("import ipywidgets")
     (tmp_path / "helpers" / "exercises" / "one.py").write_text("from .shared import x")
-    rows = "| | |\n| [01 · One]({}01_one.ipynb) | Why one? |\n| [02 · Two]({}02_two.ipynb) | Why two? |\n"
-    write_notebook(tmp_path / "notebooks" / "00_zero.ipynb", "# 00 · Why?\n\n" + rows.format("", ""))
-    readme = "| [00 · Zero](notebooks/00_zero.ipynb) | Why? |\n" + rows.format("notebooks/", "notebooks/")
+    rows = "| | | |\n| [01 · One]({}01_one.ipynb) | Why one? | 1 |\n| [02 · Two]({}02_two.ipynb) | Why two? | 1 |\n"
+    time = "**Time:** 1 minutes. "
+    write_notebook(tmp_path / "notebooks" / "00_zero.ipynb", f"# 00 · Why?\n\n{time}\n" + rows.format("", ""))
+    readme = "| [00 · Zero](notebooks/00_zero.ipynb) | Why? | 1 |\n" + rows.format("notebooks/", "notebooks/")
     (tmp_path / "README.md").write_text(readme, encoding="utf-8")
     for number, name, figure in (("01", "one", "figures.one"), ("02", "two", "figures.panel")):
         code = f"from helpers.{figure} import explore\n%time explore()"
-        write_notebook(tmp_path / "notebooks" / f"{number}_{name}.ipynb", f"# {number} · Why {name}?\n\nSo.", code)
+        write_notebook(tmp_path / "notebooks" / f"{number}_{name}.ipynb", f"# {number} · Why {name}?\n\n{time}", code)
         (tmp_path / "notebooks" / "solutions" / f"{number}_{name}.ipynb").touch()
         (tmp_path / "tests" / "exercises" / f"{name}.py").touch()
     return tmp_path
@@ -140,6 +169,13 @@ BROKEN = [
     ("README.md asks “Why on?”, but notebooks/01_one.ipynb", edited("README.md", "Why one?", "Why on?")),
     ("asks “Why two?”, but 02_two.ipynb asks “Who?”", edited("notebooks/02_two.ipynb", "Why two?", "Who?")),
     ("the row of notebooks/02_two.ipynb is not called [02 ·", edited("README.md", "[02 · Two]", "[03 · Two]")),
+    ("README.md says 2 minutes of notebooks/02_two", edited("README.md", "Why two? | 1", "Why two? | 2")),
+    ("02_two takes 1 minutes, but is said to take ['3']", edited("notebooks/02_two.ipynb", "1 minutes", "3 minutes")),
+    ("01_one takes 1 minutes, but is said to take ['1', '4']", edited("README.md", "| | | |", "01 (4)\n")),
+    (
+        "02_two takes 31 minutes, more than 30",
+        edited("notebooks/02_two.ipynb", "1 minutes", "31 minutes " + 3900 * "so "),
+    ),
     ("notebooks/solutions/03_no.ipynb belongs to no chapter", beside("notebooks/solutions/03_no.ipynb")),
     ("helpers/exercises/no.py belongs to no chapter", beside("helpers/exercises/no.py")),
     ("helpers/figures/no.py belongs to no chapter", beside("helpers/figures/no.py")),

@@ -97,6 +97,7 @@ def in_time(work: Callable[[], None]) -> None:
     The clock stands still while something is imported: the first use of torch.optim imports for seconds.
     """
     outcome: list[BaseException] = []
+    done = threading.Event()  # an interrupt during a thread's own `join` would mark the thread as ended
     threads = torch.get_num_threads()
 
     def run() -> None:
@@ -105,36 +106,38 @@ def in_time(work: Callable[[], None]) -> None:
             work()
         except BaseException as error:
             outcome.append(error)
+        finally:
+            done.set()
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     now = time.monotonic()
     end, latest = now + LIMIT, now + LATEST
     try:
-        while thread.is_alive() and now < min(end, latest):
+        while not done.is_set() and now < min(end, latest):
             importing, before = bool(_IMPORTING), now
-            thread.join(0.05)
+            done.wait(0.05)
             now = time.monotonic()
             end += now - before if importing else 0
-        if thread.is_alive():
+        if not done.is_set():
             raise Wrong(f"Your answer was still running after {LIMIT:g} seconds: is there a loop that never ends?")
     finally:  # also when the student interrupts the cell
-        if thread.is_alive():
-            threading.Thread(target=_end, args=(thread,), daemon=True).start()
+        if not done.is_set():
+            threading.Thread(target=_end, args=(thread.ident, done), daemon=True).start()
     if outcome:
         raise outcome[0]
 
 
-def _end(thread: threading.Thread) -> None:
-    """Raise _OutOfTime inside `thread` until it ends, but never amid an import: half a module would be left behind."""
-    raise_in, error = ctypes.pythonapi.PyThreadState_SetAsyncExc, ctypes.py_object(_OutOfTime)
-    ident = ctypes.c_ulong(thread.ident)
-    while thread.is_alive():
+def _end(ident: int, done: threading.Event) -> None:
+    """Raise _OutOfTime in a thread until it is done, but never amid an import: half a module would be left behind."""
+    raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+    arguments = ctypes.c_ulong(ident), ctypes.py_object(_OutOfTime)
+    while not done.is_set():
         # no call stands between the look at the locks and the raising, so no other thread can run between them
         if not _imp.lock_held() and not _IMPORTING:
-            raise_in(ident, error)
-            thread.join(1.0)  # once is enough, unless the answer catches it
-        thread.join(0.01)
+            raise_in(*arguments)
+            done.wait(1.0)  # once is enough, unless the answer catches it
+        done.wait(0.01)
 
 
 class _Recorder(TorchFunctionMode):

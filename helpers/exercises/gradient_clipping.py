@@ -144,7 +144,7 @@ class descend:
             gradients = [n + keep * g for n, g in zip(torch.autograd.grad(losses[-1], params), gradients, strict=True)]
             gradients = gradients if max_norm is None else clip(gradients, max_norm)
             params = [p - lr * g for p, g in zip(params, gradients, strict=True)]
-        return torch.stack(losses).detach()
+        return torch.stack(losses).tolist()
 
     def not_clipped(loss, params, lr, max_norm, num_steps):
         """These are the losses without clipping, whatever max_norm is: clip between the gradient and the step."""

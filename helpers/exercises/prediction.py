@@ -3,6 +3,7 @@
 import torch
 
 from ..rnn import RNN
+from .compare import describe
 from .exercise import exercise, variants
 
 
@@ -22,6 +23,9 @@ class after_two_pieces:
         prefixes = [torch.randperm(model.vocab_size, generator=generator)[None] for model in models]
         cuts = zip(models, prefixes, (2, 4, 3), strict=True)
         return [(prefix[:, :cut], prefix[:, cut:], model) for model, prefix, cut in cuts]
+
+    def tells(first, second, model):
+        return f"For the pieces {describe(first)} and {describe(second)}"
 
     def right(first, second, model):
         return _outputs(torch.cat([first, second], dim=1), model)[-1]

@@ -33,7 +33,10 @@ def wait_until(holds, what: str, seconds: float = 60) -> None:
 def test_an_ended_session_leaves_no_process(browser, tmp_path, sent):
     command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'base'}"]
     command += [f"--output={tmp_path / 'out'}", "tests/browser/test_live.py", "-k", "every_button"]
-    session = subprocess.Popen(command, cwd=TOP, env={**os.environ, "CI": "true"}, stdout=subprocess.DEVNULL)
+    session = subprocess.Popen(
+        command, cwd=TOP, env={**os.environ, "CI": "true", "TMPDIR": str(tmp_path)}, stdout=subprocess.DEVNULL
+    )
+    children: list[psutil.Process] = []
     try:
         wait_until(lambda: any("ipykernel" in str(p.cmdline()) for p in started_in(tmp_path)), "a kernel runs")
         children = psutil.Process(session.pid).children(recursive=True)
@@ -44,4 +47,5 @@ def test_an_ended_session_leaves_no_process(browser, tmp_path, sent):
         wait_until(lambda: not [p for p in children if p.is_running() and p.status() != "zombie"], "all have ended")
         assert not [process for process in started_in(tmp_path) if process.status() != "zombie"]
     finally:
-        session.kill()
+        for process in [session, *(child for child in children if child.is_running())]:
+            process.kill()

@@ -161,7 +161,7 @@ def minibatches_answer_and_the_panel_trains(book: Book) -> None:
         ("sequential, state reset", "The state starts from zero (0), whatever was read before"),
         ("sequential, state carried", "so the state of minibatch 0 is carried on (H)"),
     ):
-        figure.button(kind).click()
+        figure.click(kind)
         figure.wait_until(lambda says=says: says in figure.says(), f"{kind}: {says}")
         if kind != "sequential, state carried":  # with which it has been driven
             for label in ("rows", "time steps", "epoch"):
