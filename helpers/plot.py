@@ -5,7 +5,7 @@ Colours are safe for colour-blind readers. Text that comes from a reader is draw
 
 import io
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import matplotlib
@@ -74,11 +74,13 @@ def draw_matrix(ax: Axes, M, x: float, y: float, color: str, mask=None) -> None:
     """
     M = np.asarray(M)
     mask = np.ones(M.shape, dtype=bool) if mask is None else mask
+    on_color = "white" if color in (BLUE, INK) else INK  # what can be read on it
     for (i, j), number in np.ndenumerate(M):
         box = Rectangle((x + j, y - i - 1), 1, 1, facecolor=color, edgecolor="white", alpha=0.9 if mask[i, j] else 0.25)
         ax.add_patch(box)
-        ink, weight = ("white", "bold") if mask[i, j] else (INK, "normal")
-        ax.text(x + j + 0.5, y - i - 0.5, f"{number:g}", ha="center", va="center", color=ink, fontweight=weight)
+        ink, weight = (on_color, "bold") if mask[i, j] else (INK, "normal")
+        shown = f"{number:g}".replace("-", "−")  # a minus as long as in print
+        ax.text(x + j + 0.5, y - i - 0.5, shown, ha="center", va="center", color=ink, fontweight=weight)
 
 
 def lit(M, row: int | None = None, column: int | None = None) -> np.ndarray:
@@ -97,7 +99,7 @@ def draw_one_hot(ax: Axes, rows, row_labels, column_labels, title: str = "") -> 
     """Draw one-hot vectors as a grid with one dark cell a row; rows: (n, vocab)."""
     rows = np.asarray(rows)
     ax.imshow(rows, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    ax.set_xticks(range(rows.shape[1]), name_characters(column_labels), fontsize=11, parse_math=False)
+    ax.set_xticks(range(rows.shape[1]), name_characters(column_labels), fontsize=12, parse_math=False)
     ax.set_yticks(range(rows.shape[0]), name_characters(row_labels), parse_math=False)
     ax.set_xticks(np.arange(rows.shape[1]) - 0.5, minor=True)
     ax.set_yticks(np.arange(rows.shape[0]) - 0.5, minor=True)
@@ -111,17 +113,6 @@ def draw_bars(ax: Axes, labels, values, color: str = BLUE, ylabel: str = "") -> 
     ax.bar(range(len(labels)), np.asarray(values), color=color)
     ax.set_xticks(range(len(labels)), name_characters(labels), parse_math=False)
     ax.set_ylabel(ylabel)
-
-
-def draw_states(ax: Axes, hidden, text: str, title: str = "") -> None:
-    """Draw hidden states as columns under the characters they follow; hidden: (time, units), text: time characters."""
-    hidden = np.asarray(hidden)
-    limit = np.abs(hidden).max()
-    ax.imshow(hidden.T, cmap="PuOr_r", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
-    ax.set_xticks(range(len(text)), name_characters(text), parse_math=False)
-    ax.tick_params(length=0)
-    ax.set_ylabel("hidden unit")
-    ax.set_title(title, parse_math=False)
 
 
 def draw_next_chars(ax: Axes, probs, tokens, title: str = "", top: int = 12, color: str = BLUE) -> None:
@@ -211,7 +202,7 @@ def draw_runs(
                 ax.plot([epoch], [min(training[epoch - 1], edge)], color=color, **mark)
         if show_unseen:
             dots = (0, (1.5, 1.2))
-            ax.plot(list(curve.unseen), unseen, color=color, linewidth=width - 0.5, linestyle=dots, zorder=on_top)
+            ax.plot(list(curve.unseen), unseen, color=color, linewidth=width, linestyle=dots, zorder=on_top)
             if chosen and epoch in curve.unseen:
                 ring = {**mark, "markeredgewidth": 2.5, "markerfacecolor": "white"}
                 ax.plot([epoch], [min(curve.unseen[epoch], edge)], color=color, **ring)
@@ -226,3 +217,52 @@ def draw_runs(
         legend = ax.legend(loc="upper left", bbox_to_anchor=(1, 1.03), handlelength=1.2, borderaxespad=0.3, **size)
         for text in legend.get_texts():
             text.set_parse_math(False)
+
+
+def draw_unrolled(
+    ax: Axes,
+    letters: str,
+    states: Sequence[str] = (),
+    guesses: Sequence[str] = (),
+    back: Sequence[str] = (),
+    cut: int | None = None,
+    biases: bool = False,
+) -> None:
+    """Draw a recurrent network unrolled over `letters`: a letter below each box, its state in it, its guess above.
+
+    states: one text more than letters, the first for the state before them; guesses: one a letter. back: labels of
+    dashed arrows that lead from each box to the one before it, the first arrow to the state before the letters.
+    cut: the number of the letter before which the hand-over of the state is cut for the gradient.
+    biases: name b_h and b_q too, beside the weights to whose products they are added.
+    """
+    wide, gap = 1.7, 1.15
+    states = [*states, *[""] * (len(letters) + 1 - len(states))]
+    arrow = {"arrowstyle": "-|>", "lw": 2, "shrinkA": 0, "shrinkB": 0}
+    middle = {"ha": "center", "va": "center"}
+    to_hidden, to_guess = ("$W_{xh}, b_h$", "$W_{hq}, b_q$") if biases else ("$W_{xh}$", "$W_{hq}$")
+    for t in range(len(letters) + 1):
+        x = t * (wide + gap)
+        first = t == 0
+        ax.add_patch(Rectangle((x, 0), wide, 1, facecolor="white" if first else BLUE, edgecolor=BLUE, linewidth=2))
+        name = states[t] or f"$H_{t}$"
+        ax.text(x + wide / 2, 0.5, name, color=INK if first else "white", fontweight="bold", **middle)
+        if first:
+            continue
+        ax.annotate("", (x, 0.5), (x - gap, 0.5), arrowprops={**arrow, "color": BLUE})
+        ax.text(x - gap / 2, 0.62, "$W_{hh}$", ha="center", va="bottom", color=INK)
+        ax.annotate("", (x + wide / 2, 0), (x + wide / 2, -0.75), arrowprops={**arrow, "color": INK})
+        ax.text(x + wide / 2 + 0.1, -0.38, to_hidden, va="center", color=INK)
+        ax.text(x + wide / 2, -1.05, name_characters(letters[t - 1])[0], fontsize=20, parse_math=False, **middle)
+        if guesses:
+            ax.annotate("", (x + wide / 2, 1.75), (x + wide / 2, 1), arrowprops={**arrow, "color": GREEN})
+            ax.text(x + wide / 2 + 0.1, 1.38, to_guess, va="center", color=INK)
+            ax.text(x + wide / 2, 2.05, guesses[t - 1], parse_math=False, **middle)
+        if back:
+            bent = {**arrow, "color": RED, "linestyle": "--", "connectionstyle": "arc3,rad=-0.35"}
+            ax.annotate("", (x - gap - 0.25 * wide, 0), (x + 0.25 * wide, 0), arrowprops=bent)
+            ax.text(x - gap / 2, -0.45, back[t - 1], ha="center", va="top", color=RED)
+        if t - 1 == cut:
+            ax.plot([x - gap / 2] * 2, [-0.3, 0.62], color=RED, linestyle="--", linewidth=3)
+    right = len(letters) * (wide + gap) + wide
+    ax.set(xlim=(-0.2, right + 0.2), ylim=(-1.45, 2.4 if guesses else 1.45), aspect="equal")
+    ax.axis("off")

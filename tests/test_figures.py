@@ -22,7 +22,7 @@ from helpers.figures import answering
 from helpers.figures.answering import AnsweringFigure
 from helpers.figures.concatenation import draw_concatenation, draw_cut, explore_concatenation
 from helpers.figures.explorer import Explorer
-from helpers.figures.forward_loop import draw_step, explore_steps
+from helpers.figures.forward_loop import draw_states, draw_step, explore_steps
 from helpers.figures.gradient_clipping import draw_norms, explore_gradient
 from helpers.figures.one_hot import explore_one_hot
 from helpers.figures.parameters import draw_shapes, explore_start
@@ -81,9 +81,9 @@ def test_the_two_parts_of_a_cut_add_up_wherever_it_is(seed, batch, n, hidden, da
     left, right = draw_cut(ax, A, W, cut, row, column)
     assert left == sum(A[row, k] * W[k, column] for k in range(cut))
     assert left + right == (A @ W)[row, column]
-    blue = [box for box in ax.patches if matplotlib.colors.same_color(box.get_facecolor()[:3], plot.BLUE)]
-    assert len(blue) == batch * cut + cut * hidden + batch * hidden, "the cut is drawn at another place"
-    assert tuple(ax.lines[0].get_xdata()) == (cut, cut) and texts(ax).count("·") == 1
+    of_the_left = [box for box in ax.patches if matplotlib.colors.same_color(box.get_facecolor()[:3], plot.ORANGE)]
+    assert len(of_the_left) == batch * cut + cut * hidden + batch * hidden, "the cut is drawn at another place"
+    assert tuple(ax.lines[0].get_xdata()) == (cut, cut) and texts(ax).count("×") == 1
 
 
 def test_shapes_are_drawn_to_scale_with_their_counts(ax):
@@ -93,9 +93,12 @@ def test_shapes_are_drawn_to_scale_with_their_counts(ax):
     assert "262,144" in "".join(texts(ax))
 
 
-def test_the_map_can_be_drawn(ax):
+def test_the_map_names_all_five_tensors_and_every_notebook(ax):
     draw_map(ax)
-    assert {"notebook 04", "notebook 05"} <= set(texts(ax))
+    shown = " ".join(texts(ax))
+    assert all(name in shown for name in ("W_{xh}", "W_{hh}", "b_h", "W_{hq}", "b_q"))
+    notebooks = " ".join(text for text in texts(ax) if text.startswith("notebook "))
+    assert set(re.findall(r"\d\d", notebooks)) == {f"{number:02}" for number in range(1, 9)}
 
 
 def test_norms_are_clipped_at_the_threshold(ax):
@@ -110,6 +113,15 @@ def test_steps_to_come_stay_blank():
     draw_step(figure, hidden, "abab", np.array([0.0, 0.7, 0.3]), ["<unk>", "a", "b"], step=2)
     shown = figure.axes[0].images[0].get_array()
     assert np.ma.getmaskarray(shown)[:, 2:].all() and np.array_equal(shown[:, :2], hidden[:2].T)
+
+
+def test_states_are_drawn_with_time_to_the_right_and_a_bar_for_their_colours(ax):
+    hidden = np.random.default_rng(0).normal(size=(3, 7))
+    draw_states(ax, hidden, "abc")
+    limit = np.abs(hidden).max()
+    assert np.array_equal(ax.images[0].get_array(), hidden.T) and ax.images[0].get_clim() == (-limit, limit)
+    signs = [label.get_text()[0] for label in ax.figure.axes[1].get_yticklabels()]
+    assert signs == ["−", "0", "+"] and list(ax.figure.axes[1].get_yticks()) == [-limit, 0, limit]
 
 
 @pytest.mark.parametrize(("carries_state", "chosen", "badge"), [(True, 1, "H"), (True, 0, "0"), (False, 1, "0")])
@@ -129,7 +141,7 @@ def test_a_readers_text_is_drawn_as_it_is(text, monkeypatch):
     figure, eye, letters = Figure(), np.eye(len(text)), [text] * len(text)
     axes = figure.subplots(5, 1)
     plot.draw_one_hot(axes[0], eye, letters, letters, title=text)
-    plot.draw_states(axes[1], eye, letters, title=text)
+    draw_states(axes[1], eye, letters, title=text)
     plot.draw_next_chars(axes[2], [1.0], letters, title=text)
     plot.draw_runs(axes[3], [plot.Curve(text, "red", [2.0])], log=False, ladder={text: 3.0})
     draw_warm_up(axes[4], [1.0], [1.0], "a", prefix=text)

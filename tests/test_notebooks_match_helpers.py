@@ -94,4 +94,5 @@ def test_the_class_of_the_notebook_computes_what_that_of_the_helpers_does(seed):
     for a, b in ((ours.parameters(), theirs.parameters()), (ours.initial_state(3), theirs.initial_state(3))):
         torch.testing.assert_close(list(a), list(b), rtol=0, atol=0)
     (outputs, state), expected = ours(X, ours.initial_state(3)), theirs(X, theirs.initial_state(3))
-    torch.testing.assert_close((outputs, state), expected, rtol=0, atol=0)
+    # the notebook's class takes the loop, the helper's the faster way: the same up to rounding
+    torch.testing.assert_close((outputs, state), expected)

@@ -57,6 +57,22 @@ def test_a_picture_is_a_png_of_its_size_and_an_error_leaves_the_next_one_possibl
     assert matplotlib.image.imread(io.BytesIO(png)).shape[:2] == (200, 300)
 
 
+def test_the_unrolled_network_shows_each_letter_state_and_guess(ax):
+    plot.draw_unrolled(ax, "a c", ["(0)", "(1)"], ["$x", "y", "z"], back=["J1", "J2", "J3"], cut=1, biases=True)
+    shown = texts(ax)
+    assert len(ax.patches) == 4, "one box a letter, and one for the state before them"
+    assert {"a", "␣", "c", "(0)", "(1)", "$H_2$", "$H_3$", "$x", "y", "z", "J1", "J2", "J3"} <= set(shown)
+    assert [shown.count(name) for name in ("$W_{hh}$", "$W_{xh}, b_h$", "$W_{hq}, b_q$")] == [3, 3, 3]
+    (line,) = ax.get_lines()
+    first, second = sorted(box.get_x() for box in ax.patches)[1:3]
+    assert first < line.get_xdata()[0] < second, "the cut is not before letter 1"
+
+
+def test_an_unrolled_network_without_guesses_has_no_output_weights(ax):
+    plot.draw_unrolled(ax, "ab")
+    assert texts(ax).count("$W_{xh}$") == 2 and not any("W_{hq}" in text for text in texts(ax))
+
+
 def test_one_hot_rows_are_drawn_as_given(ax):
     rows = np.eye(5)[[0, 3, 3]]
     plot.draw_one_hot(ax, rows, "a b", "abcde")
@@ -74,12 +90,6 @@ def test_next_characters_come_in_order_of_probability(ax):
     plot.draw_next_chars(ax, torch.tensor([0.0, 0.2, 0.5, 0.3]), ["<unk>", "a", "b", "c"], top=3)
     assert [bar.get_height() for bar in ax.patches] == pytest.approx([0.5, 0.3, 0.2])
     assert [label.get_text() for label in ax.get_xticklabels()] == ["b", "c", "a"]
-
-
-def test_states_are_drawn_with_time_to_the_right(ax):
-    hidden = np.random.default_rng(0).normal(size=(3, 7))
-    plot.draw_states(ax, hidden, "abc")
-    assert np.array_equal(ax.images[0].get_array(), hidden.T)
 
 
 @pytest.mark.parametrize("kind", [SequentialBatches, RandomBatches])

@@ -3,6 +3,7 @@
 import ipywidgets as w
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -13,6 +14,23 @@ from ..text import Vocab
 from .answering import AnsweringFigure, cut_short, labelled, player
 
 
+def draw_states(ax: Axes, hidden, text: str, title: str = "", limit: float | None = None) -> None:
+    """Draw hidden states as columns under the characters they follow; hidden: (time, units), text: time characters.
+
+    The colour bar beside them goes from −`limit` to `limit`, without one to the largest value.
+    """
+    hidden = np.asarray(hidden)
+    limit = limit or np.nanmax(np.abs(hidden)) or 1
+    image = ax.imshow(hidden.T, cmap="PuOr_r", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
+    bar = ax.figure.colorbar(image, ax=ax, pad=0.02, fraction=0.04, ticks=[-limit, 0, limit])
+    bar.ax.set_yticklabels([f"−{limit:.2g}", "0", f"+{limit:.2g}"])
+    bar.outline.set_visible(False)
+    ax.set_xticks(range(len(text)), name_characters(text), parse_math=False)
+    ax.tick_params(length=0)
+    ax.set_ylabel("hidden unit")
+    ax.set_title(title, parse_math=False)
+
+
 def draw_step(figure: Figure, hidden, text: str, probs, tokens, step: int) -> None:
     """Draw the network after `step` characters: what it has read, its state, and the most probable next characters.
 
@@ -20,16 +38,13 @@ def draw_step(figure: Figure, hidden, text: str, probs, tokens, step: int) -> No
     """
     hidden = np.asarray(hidden)
     left, right = figure.subplots(
-        1, 2, gridspec_kw={"left": 0.07, "right": 0.99, "bottom": 0.1, "wspace": 0.14, "width_ratios": [3, 2]}
+        1, 2, gridspec_kw={"left": 0.07, "right": 0.99, "bottom": 0.1, "wspace": 0.24, "width_ratios": [3, 2]}
     )
     shown = np.where(np.arange(len(text))[:, None] < step, hidden, np.nan)
-    left.imshow(shown.T, cmap="PuOr_r", vmin=-1, vmax=1, aspect="auto", interpolation="nearest")
-    left.set_xticks(range(len(text)), name_characters(text))
+    draw_states(left, shown, text, title=f"state after step {step}", limit=1)
     for t, label in enumerate(left.get_xticklabels()):
         label.set(color=INK if t < step else GREY, fontweight="bold" if t == step - 1 else "normal")
     left.add_patch(Rectangle((step - 1.5, -0.5), 1, hidden.shape[1], fill=False, edgecolor=INK, linewidth=3))
-    left.tick_params(length=0)
-    left.set(ylabel="hidden unit", title=f"state after step {step}")
     draw_next_chars(right, probs, tokens, title="next character", top=10, color=GREEN)
 
 

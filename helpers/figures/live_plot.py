@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from IPython.display import DisplayHandle, Image
 from matplotlib.axes import Axes
 
-from ..plot import BLUE, GREEN, RED, picture, use_perplexity_axis
+from ..plot import BLUE, GREY, INK, RED, picture, use_perplexity_axis
 from ..train import Record
 from .budget import Budget
 
@@ -39,9 +39,15 @@ class LivePlot:
     clock = staticmethod(time.perf_counter)
 
     def __init__(
-        self, title: str, num_epochs: int, goal: float | None = None, guess: float = 27.0, max_share: float = 0.03
+        self,
+        title: str,
+        num_epochs: int,
+        goal: float | None = None,
+        guess: float = 27.0,
+        max_share: float = 0.03,
+        color: str = BLUE,
     ):
-        self.title, self.num_epochs, self.goal, self.guess = title, num_epochs, goal, guess
+        self.title, self.num_epochs, self.goal, self.guess, self.color = title, num_epochs, goal, guess, color
         self.records, self.samples, self.unseen = [], [], []
         self.note, self.finished = "", False
         self._budget, self._interrupts = Budget(max_share, self.clock), []
@@ -101,13 +107,14 @@ class LivePlot:
         # what a diverged run shows beyond a million would press the rest of the picture flat
         use_perplexity_axis(ax, max([40.0, *(value for value in values if value < 1e6)]), self.guess)
         epochs = [record.epoch for record in self.records]
-        ax.plot(epochs, [record.perplexity for record in self.records], color=BLUE, label="training text")
+        ax.axhline(1, color=GREY, linewidth=1)  # always sure and right: no curve falls below
+        ax.plot(epochs, [record.perplexity for record in self.records], color=self.color, label="training text")
         if self.unseen:
             ax.plot(*zip(*self.unseen, strict=True), color=RED, marker="o", label="unseen text")
         if self.goal is not None:
-            ax.axhline(self.goal, color=GREEN, linestyle="--", linewidth=1.5)
+            ax.axhline(self.goal, color=INK, linestyle="--", linewidth=1.5)
             place = {"va": "bottom", "transform": ax.get_yaxis_transform()}
-            ax.text(0.01, self.goal, f"goal: {self.goal:g}", color=GREEN, **place)
+            ax.text(0.01, self.goal, f"goal: {self.goal:g}", color=INK, **place)
         ax.set_xlim(0, self.num_epochs * 1.01)
         ax.set_title(self.title)
         if self.records:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from ..plot import BLUE, GREEN, GREY, INK, ORANGE, RED, SKY
+from ..plot import BLUE, GREEN, GREY, ORANGE, RED
 from ..rnn import forward_hoisted, init_params, init_state
 from ..train import mean_loss
 from .answering import AnsweringFigure, labelled
@@ -19,7 +19,7 @@ from .answering import AnsweringFigure, labelled
 def draw_shapes(ax: Axes, shapes: dict[str, tuple[int, ...]]) -> None:
     """Draw named tensors as rectangles to one scale; a vector is a single row. Counts stand below the names."""
     gap, x = 110, 0
-    colors = {"W_xh": BLUE, "W_hh": ORANGE, "b_h": GREEN, "W_hq": SKY, "b_q": RED}
+    colors = {"W_xh": ORANGE, "W_hh": BLUE, "b_h": BLUE, "W_hq": GREEN, "b_q": GREEN}  # input, memory, output
     tallest = max(shape[0] for shape in shapes.values() if len(shape) == 2)
     for name, shape in shapes.items():
         rows, columns = shape if len(shape) == 2 else (1, shape[0])
@@ -30,7 +30,7 @@ def draw_shapes(ax: Axes, shapes: dict[str, tuple[int, ...]]) -> None:
         label = f"${symbol}_{{{index}}}$\n{' × '.join(map(str, shape))}"
         if len(shape) == 2:
             label += f"\n= {rows * columns:,}"
-        ax.text(x + columns / 2, -30, label, ha="center", va="top", fontsize=13)
+        ax.text(x + columns / 2, -30, label, ha="center", va="top", fontsize=14)
         x += max(columns, 120) + gap
     ax.set(xlim=(-70, x - gap + 40), ylim=(-230, tallest + 20), aspect="equal")
     ax.axis("off")
@@ -40,15 +40,16 @@ def draw_start(figure: Figure, hidden, sigmas, losses, sigma: float, vocab_size:
     """Draw the values of the hidden units after the last step, and the first loss at `sigma` among all `sigmas`."""
     left, right = figure.subplots(1, 2, gridspec_kw={"left": 0.08, "right": 0.98, "bottom": 0.18, "wspace": 0.25})
     hidden = np.asarray(hidden).ravel()
-    left.hist(hidden, bins=41, range=(-1, 1), color=BLUE, weights=np.full(len(hidden), 100 / len(hidden)))
+    left.hist(hidden, bins=20, range=(-1, 1), color=BLUE, weights=np.full(len(hidden), 100 / len(hidden)))
     left.set(xlabel="value of a hidden unit", ylabel="units, %", ylim=(0, 102), title=f"spread {hidden.std():.2g}")
-    right.loglog(sigmas, losses, color=GREY, marker=".")
-    right.plot([sigma], [losses[list(sigmas).index(sigma)]], marker="o", markersize=13, color=ORANGE)
-    right.axhline(np.log(vocab_size), color=INK, linestyle="--", linewidth=1.5)
+    right.loglog(sigmas, losses, color=RED)
+    right.plot([sigma], [losses[list(sigmas).index(sigma)]], marker="o", markersize=13, color=RED)
+    right.axhline(np.log(vocab_size), color=GREY, linewidth=1.5)
     right.text(sigmas[-1], np.log(vocab_size) * 0.94, "blind guess", ha="right", va="top")
     right.set_yticks([3, 10, 30, 100], ["3", "10", "30", "100"])
+    right.set_xticks([0.001, 0.01, 0.1, 1], ["0.001", "0.01", "0.1", "1"])
     right.minorticks_off()
-    right.set(xlabel="sigma of the initial weights", ylim=(2, 120), title="first loss")
+    right.set(xlabel="sigma of the initial weights (log)", ylim=(2, 120), title="first loss, nats (log)")
 
 
 def explore_start(X: torch.Tensor, Y: torch.Tensor, vocab_size: int) -> AnsweringFigure:

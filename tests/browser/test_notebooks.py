@@ -14,10 +14,10 @@ NAMES = sorted(path.stem for path in Path(TOP, "notebooks").glob("[0-9]*.ipynb")
 # For some moves, what the figure must then say: (label, keys, pattern).
 SAYS = {
     "01_concatenation": [
-        ("cut after column", ["Home"], r"Cut after 0 of 7 columns: .* 0 \(blue\) \+ 3 \(orange\) = 3"),
-        ("cut after column", ["End"], r"Cut after 7 of 7 columns: .* 3 \(blue\) \+ 0 \(orange\) = 3"),
-        ("row", ["Home"], r"row 0, column 2 is 9 \(blue\) \+ 0 \(orange\) = 9"),
-        ("column", ["End"], r"row 0, column 3 is 10 \(blue\)"),
+        ("cut after column", ["Home"], r"Cut after 0 of 7 columns: .* 0 \(orange\) \+ 19 \(blue\) = 19"),
+        ("cut after column", ["End"], r"Cut after 7 of 7 columns: .* 19 \(orange\) \+ 0 \(blue\) = 19"),
+        ("row", ["Home"], r"row 0, column 2 is 26 \(orange\) \+ 0 \(blue\) = 26"),
+        ("column", ["End"], r"row 0, column 3 is 22 \(orange\)"),
     ],
     "03_parameters": [
         ("sigma", ["End"], r"sigma 1\.78, 512 units: the spread of the hidden state after 35 steps is 0\.9"),
