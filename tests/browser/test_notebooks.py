@@ -179,7 +179,7 @@ def minibatches_answer_and_the_panel_trains(book: Book) -> None:
     click_until(panel, "Start", "running")
     wait_for_epoch(panel, 3)
     click_until(panel, "Stop", "stopped")
-    assert panel.button("Start").is_enabled()
+    panel.wait_until(panel.button("Start").is_enabled, "a new start is offered")
 
 
 def a_live_run_joins_the_recorded_ones(book: Book) -> None:
