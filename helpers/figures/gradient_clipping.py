@@ -5,7 +5,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 
-from ..plot import BLUE, GREY, INK, ORANGE, RED
+from ..plot import BLUE, GREEN, GREY, INK, RED
 from ..rnn import forward_hoisted, init_params, init_state
 from ..train import mean_loss
 from .answering import AnsweringFigure, labelled
@@ -22,8 +22,8 @@ def draw_norms(ax: Axes, lengths, of_weights, of_memory, length: int, max_norm: 
     clipped = np.minimum(of_weights, max_norm)
     ax.loglog(lengths, of_weights, color=RED, linestyle="--", label="all weights, before clipping")
     ax.plot(lengths, clipped, color=BLUE, linewidth=4, label="all weights, clipped")
-    ax.plot(lengths, of_memory, color=ORANGE, label="the state at the start")
-    for values, color in ((of_weights, RED), (clipped, BLUE), (of_memory, ORANGE)):
+    ax.plot(lengths, of_memory, color=GREEN, label="the state at the start")
+    for values, color in ((of_weights, RED), (clipped, BLUE), (of_memory, GREEN)):
         ax.plot([length], [values[here]], marker="o", markersize=12, color=color)
     ax.axhline(max_norm, color=GREY, linestyle=":", linewidth=1.5)
     ax.text(lengths[0], max_norm * 1.5, f"θ = {max_norm:g}", color=INK)
