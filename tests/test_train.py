@@ -31,7 +31,7 @@ from helpers.generate import generate
 from helpers.require import TrainingDiverged
 from helpers.rnn import RNN, TorchRNN
 from helpers.text import RandomBatches, SequentialBatches, Vocab
-from helpers.train import clip_gradients, evaluate, mean_loss, sgd_step, train, train_epoch
+from helpers.train import as_perplexity, clip_gradients, evaluate, mean_loss, sgd_step, train, train_epoch
 
 ALL_KINDS = pytest.mark.parametrize("kind", KINDS)
 
@@ -220,6 +220,11 @@ def test_evaluating_leaves_the_model_as_it_was(kind):
     assert all(p.grad is None for p in model.parameters())
     # Nothing is kept for a backward pass: on a whole book that would fill the memory.
     assert len(spy.returned) == 5 and not any(S.requires_grad for state in spy.returned for S in state)
+
+
+@given(st.floats(0, 699))
+def test_perplexity_is_the_exponential_of_the_loss(loss):
+    assert as_perplexity(loss) == pytest.approx(np.exp(np.float64(loss)), rel=1e-14)
 
 
 def test_a_loss_too_large_for_a_perplexity_counts_as_infinite():

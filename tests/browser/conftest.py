@@ -191,6 +191,17 @@ class Widget:
     def state(self) -> tuple[str, str]:
         return self.picture(), self.says()
 
+    def settled(self) -> tuple[str, str]:
+        """What it shows and says once it stands still, or after two seconds: a move may be answered in two steps."""
+        now = self.state()
+        for _ in range(20):
+            before = now
+            self.page.wait_for_timeout(80)
+            now = self.state()
+            if now == before:
+                break
+        return now
+
     def labelled(self, label: str):
         """The line of one control, found by its label."""
         lines = self.box.locator(".widget-inline-hbox").filter(has=self.page.locator("label.widget-label"))
@@ -218,6 +229,7 @@ class Widget:
         before = self.state()
         act()
         self.wait_until(lambda: self.state() != before, f"an answer to {what}")
+        self.settled()
 
     def press(self, slider, key: str) -> bool:
         """Press a key on a slider; when its value changes, wait for the answer. Says whether it changed."""
@@ -229,6 +241,7 @@ class Widget:
         if slider.get_attribute("aria-valuetext") == value:
             return False
         self.wait_until(lambda: self.state() != before, f"an answer to {key}")
+        self.settled()
         return True
 
     def type_into(self, label: str, text: str) -> None:

@@ -168,11 +168,11 @@ def minibatches_answer_and_the_panel_trains(book: Book) -> None:
                 figure.drive(label)
         for label in ("rows", "time steps", "epoch", "minibatch"):
             figure.press(figure.slider(label), "Home")
-        assert "it is the first of its epoch" in figure.says()
+        figure.wait_until(lambda: "it is the first of its epoch" in figure.says(), "the first minibatch of an epoch")
         figure.drive("minibatch")
         figure.press(figure.slider("minibatch"), "End")
         figure.press(figure.slider("rows"), "End")
-        assert re.search(r"has only \d+ minibatches", figure.says())
+        figure.wait_until(lambda: re.search(r"has only \d+ minibatches", figure.says()), "too few minibatches")
         figure.press(figure.slider("rows"), "Home")
         figure.press(figure.slider("minibatch"), "Home")
         figure.press(figure.slider("minibatch"), "ArrowRight")
