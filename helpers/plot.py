@@ -232,7 +232,7 @@ def draw_unrolled(
 
     states: one text more than letters, the first for the state before them; guesses: one a letter. back: labels of
     dashed arrows that lead from each box to the one before it, the first arrow to the state before the letters.
-    cut: the number of the letter before which the hand-over of the state is cut for the gradient.
+    cut: the number of the letter before which the state is cut off for the gradient: no arrow leads back from there.
     biases: name b_h and b_q too, beside the weights to whose products they are added.
     """
     wide, gap = 1.7, 1.15
@@ -257,12 +257,12 @@ def draw_unrolled(
             ax.annotate("", (x + wide / 2, 1.75), (x + wide / 2, 1), arrowprops={**arrow, "color": GREEN})
             ax.text(x + wide / 2 + 0.1, 1.38, to_guess, va="center", color=INK)
             ax.text(x + wide / 2, 2.05, guesses[t - 1], parse_math=False, **middle)
-        if back:
+        if back and t - 1 != cut:
             bent = {**arrow, "color": RED, "linestyle": "--", "connectionstyle": "arc3,rad=-0.35"}
             ax.annotate("", (x - gap - 0.25 * wide, 0), (x + 0.25 * wide, 0), arrowprops=bent)
             ax.text(x - gap / 2, -0.45, back[t - 1], ha="center", va="top", color=RED)
         if t - 1 == cut:
-            ax.plot([x - gap / 2] * 2, [-0.3, 0.62], color=RED, linestyle="--", linewidth=3)
+            ax.plot([x - gap / 2] * 2, [-0.75, 0.4], color=RED, linestyle="--", linewidth=3)
     right = len(letters) * (wide + gap) + wide
     ax.set(xlim=(-0.2, right + 0.2), ylim=(-1.45, 2.4 if guesses else 1.45), aspect="equal")
     ax.axis("off")

@@ -61,7 +61,8 @@ def test_the_unrolled_network_shows_each_letter_state_and_guess(ax):
     plot.draw_unrolled(ax, "a c", ["(0)", "(1)"], ["$x", "y", "z"], back=["J1", "J2", "J3"], cut=1, biases=True)
     shown = texts(ax)
     assert len(ax.patches) == 4, "one box a letter, and one for the state before them"
-    assert {"a", "␣", "c", "(0)", "(1)", "$H_2$", "$H_3$", "$x", "y", "z", "J1", "J2", "J3"} <= set(shown)
+    assert {"a", "␣", "c", "(0)", "(1)", "$H_2$", "$H_3$", "$x", "y", "z", "J1", "J3"} <= set(shown)
+    assert "J2" not in shown, "no gradient crosses the cut"
     assert [shown.count(name) for name in ("$W_{hh}$", "$W_{xh}, b_h$", "$W_{hq}, b_q$")] == [3, 3, 3]
     (line,) = ax.get_lines()
     first, second = sorted(box.get_x() for box in ax.patches)[1:3]
