@@ -44,7 +44,7 @@ def tidy(notebook: nbformat.NotebookNode, number: str) -> nbformat.NotebookNode:
         widget["state"] = {key: value for key, value in widget["state"].items() if value is not None}
     notebook.metadata = metadata
     for cell in notebook.cells:
-        cell.metadata = {"tags": cell.metadata["tags"]} if "tags" in cell.metadata else {}
+        cell.metadata = {key: value for key, value in cell.metadata.items() if key in ("slideshow", "tags")}
         for output in cell.get("outputs", []):
             if VIEW in output.get("data", {}):
                 output.data["text/plain"] = FALLBACK

@@ -23,7 +23,8 @@ from course import TOP, Cell, Notebook, cells_of, complain, find_chapters, impor
 from nbformat import v4
 
 NOTEBOOK_METADATA = {"kernelspec", "language_info", "widgets"}
-IGNORE_OUTPUT, RAISES = "nbval-ignore-output", "raises-exception"
+IGNORE_OUTPUT, RAISES, ONLY_OUTPUT = "nbval-ignore-output", "raises-exception", "only-output"
+SLIDES = [{}, *({"slide_type": kind} for kind in ("slide", "fragment", "skip"))]  # other types misbehave in a lecture
 MAX_BYTES = 500_000
 MAX_IGNORED_HERE, MAX_IGNORED_OVERALL = 1 / 3, 1 / 6
 
@@ -195,8 +196,10 @@ def metadata_complaints(notebook: Notebook, path: Path) -> Complaints:
     if metadata.get("kernelspec", {}).get("name") != "python3":
         yield "its kernel is not python3"
     for i, cell in enumerate(notebook["cells"]):
-        yield from (f"cell {i}: metadata {key!r}" for key in sorted(cell["metadata"].keys() - {"tags"}))
-        yield from (f"cell {i}: tag {tag!r}" for tag in tags(cell) if tag not in {IGNORE_OUTPUT, RAISES})
+        yield from (f"cell {i}: metadata {key!r}" for key in sorted(cell["metadata"].keys() - {"slideshow", "tags"}))
+        yield from (f"cell {i}: tag {tag!r}" for tag in tags(cell) if tag not in {IGNORE_OUTPUT, RAISES, ONLY_OUTPUT})
+        if (slide := cell["metadata"].get("slideshow", {})) not in SLIDES:
+            yield f"cell {i}: slideshow {slide}"
 
 
 def import_complaints(notebook: Notebook, path: Path) -> Complaints:
@@ -461,6 +464,11 @@ BROKEN: list[tuple[Check, str, Callable[[Notebook], Any]]] = [
     (metadata_complaints, "no metadata 'language_info'", lambda notebook: notebook["metadata"].pop("language_info")),
     (metadata_complaints, "cell 1: metadata 'collapsed'", cell(1, metadata={"collapsed": True})),
     (metadata_complaints, "cell 1: tag 'hide-input'", cell(1, metadata={"tags": ["hide-input"]})),
+    (
+        metadata_complaints,
+        "cell 1: slideshow {'slide_type': 'notes'}",
+        cell(1, metadata={"slideshow": {"slide_type": "notes"}}),
+    ),
     (import_complaints, "cell 1: No module named 'helpers.no'", cell(1, source="from helpers.no import clean")),
     (import_complaints, "cell 1: No module named 'helpers.no'", cell(1, source="import helpers.no")),
     (import_complaints, "cell 1: No module named 'helpers.text.no'", cell(1, source="from helpers.text import no")),

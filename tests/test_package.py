@@ -32,6 +32,12 @@ assert len(read_book()) > 100_000
 """
 
 
+def lecture_settings(prefix: Path) -> list[str]:
+    """The defaults of the lecture mode where JupyterLab looks for them."""
+    folder = prefix / "share" / "jupyter" / "lab" / "settings" / "overrides.d"
+    return [path.read_text(encoding="utf-8") for path in folder.glob("rnn-from-scratch-course.json5")]
+
+
 def test_a_wheel_works_outside_the_checkout(tmp_path: Path):
     source, target, elsewhere = tmp_path / "source", tmp_path / "target", tmp_path / "elsewhere"
     source.mkdir()
@@ -43,7 +49,10 @@ def test_a_wheel_works_outside_the_checkout(tmp_path: Path):
     subprocess.run([*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), str(source)], check=True)
     (wheel,) = tmp_path.glob("*.whl")
     subprocess.run([*pip, "install", "--no-deps", "--no-compile", "-t", str(target), str(wheel)], check=True)
-    assert sorted(path.name for path in target.iterdir() if path.suffix != ".dist-info") == ["helpers"]
+    assert sorted(path.name for path in target.iterdir() if path.suffix != ".dist-info") == ["helpers", "share"]
+    settings = [(source / "helpers" / "lecture.json5").read_text(encoding="utf-8")]
+    assert lecture_settings(target) == settings
+    assert lecture_settings(Path(sys.prefix)) == settings, "this environment has others: install again"
     there, here = ({path.relative_to(top) for path in (top / "helpers").rglob("*.*")} for top in (target, source))
     assert there == here, "a file is left out"
     num_runs = len(list((TOP / "helpers" / "runs" / "recordings").glob("*_h*.json")))

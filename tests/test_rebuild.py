@@ -21,7 +21,7 @@ def path(tmp_path: Path) -> Path:
     cells = [new_markdown_cell("# 07 · Why?"), *map(new_code_cell, CELLS)]
     for number, cell in enumerate(cells):
         cell.id = f"c{number}"
-    cells[1].metadata = {"tags": ["nbval-ignore-output"], "collapsed": True}
+    cells[1].metadata = {"tags": ["nbval-ignore-output"], "slideshow": {"slide_type": "slide"}, "collapsed": True}
     cells[3].metadata = {"tags": ["raises-exception"]}
     (tmp_path / "here.txt").touch()
     nbformat.write(new_notebook(cells=cells, metadata={"toc": {}}), tmp_path / "07_why.ipynb")
@@ -47,7 +47,7 @@ def test_outputs_are_true_and_the_same_each_time(path: Path, monkeypatch):
             in notebook.metadata.widgets[rebuild.WIDGETS]["state"]
         )
         assert (
-            notebook.cells[1].metadata == {"tags": ["nbval-ignore-output"]}
+            notebook.cells[1].metadata == {"slideshow": {"slide_type": "slide"}, "tags": ["nbval-ignore-output"]}
             and [c.id for c in notebook.cells][1] == "c1"
         )
         assert "θ" in stored and stored.endswith("}\n") and "\n   " in stored
