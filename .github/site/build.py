@@ -1,7 +1,7 @@
 """Build the web edition of the course from its stored notebooks, which are not run: plain files that need no server.
 
-    .venv/bin/python .github/site/build.py              into build/site; open build/site/index.html
-    .venv/bin/python .github/site/build.py elsewhere    into another folder, which is emptied first
+.venv/bin/python .github/site/build.py              into build/site; open build/site/index.html
+.venv/bin/python .github/site/build.py elsewhere    into another folder, which must be new or empty
 """
 
 import argparse
@@ -31,6 +31,10 @@ class Page:
     source: Path
     file: Path
     name: str
+
+    @property
+    def title(self) -> str:
+        return f"Solutions to {self.name}" if self.kind == "solution" else self.name
 
     @property
     def kind(self) -> str:
@@ -130,16 +134,24 @@ def index_of(page: Page, body: str) -> list[dict[str, str]]:
     body = re.sub(r"<(script|math|noscript)\b.*?</\1>|<pre class=\"output\">.*?</pre>", " ", body, flags=re.DOTALL)
     found = []
     for section in re.split(r"(?=<h[1-3] id=)", body):
-        anchor = re.match(r'<h[1-3] id="([^"]*)">(.*?)</h', section, flags=re.DOTALL)
-        words = " ".join(html.unescape(re.sub(r"<[^>]+>", " ", section)).split())
-        if anchor and words:
+        anchor = re.match(r'<h[1-3] id="([^"]*)">(.*?)</h\d>', section, flags=re.DOTALL)
+        if anchor:
+            words = " ".join(html.unescape(re.sub(r"<[^>]+>", " ", section[anchor.end() :])).split())
             title = html.unescape(re.sub(r"<[^>]+>", "", anchor[2]))
-            found.append({"to": f"{page.file.as_posix()}#{anchor[1]}", "page": page.name, "title": title, "words": words})
+            found.append(
+                {"to": f"{page.file.as_posix()}#{anchor[1]}", "page": page.title, "title": title, "words": words}
+            )
     return found
 
 
 def build(top: Path, folder: Path) -> None:
-    """Build the site of the course in `top` into `folder`, which is emptied first."""
+    """Build the site of the course in `top` into `folder`, which is emptied first.
+
+    Raises ValueError when the folder holds something else than such a site, or a formula is unknown to latex2mathml;
+    FileNotFoundError when a link leads nowhere.
+    """
+    if folder.exists() and any(folder.iterdir()) and not (folder / "site.js").exists():
+        raise ValueError(f"{folder} holds something else than a web edition; name an empty folder or a new one")
     shutil.rmtree(folder, ignore_errors=True)
     site = Site(top, folder)
     for page in site.pages:
@@ -156,7 +168,9 @@ def build(top: Path, folder: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Build the web edition of the course from its stored notebooks.")
-    parser.add_argument("folder", nargs="?", type=Path, default=TOP / "build" / "site", help="emptied first")
+    parser.add_argument(
+        "folder", nargs="?", type=Path, default=TOP / "build" / "site", help="new, empty, or with an older edition"
+    )
     folder = parser.parse_args().folder
     try:
         build(TOP, folder)

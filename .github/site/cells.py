@@ -1,7 +1,7 @@
 """A stored notebook as HTML: its prose, its code, what that printed and drew, and its figures.
 
-A figure with controls is shown as it was stored. What lives in the page alone (an anywidget) lives on here: its module and
-its state are put into the page, and site.js calls it. What asks Python is shown as its picture, with the controls named.
+A figure with controls is shown as it was stored. What lives in the page alone (an anywidget) lives on here: its module
+and its state are put into the page, and site.js calls it. What asks Python is shown as its picture, its controls named.
 """
 
 import base64
@@ -45,7 +45,8 @@ class Figures:
         self.count += 1
         width, height = struct.unpack(">II", png[16:24])
         source = self.keep(f"{self.count}.png", png)
-        return f'<img src="{source}" width="{width}" height="{height}" alt="Figure; the text after it says what it shows">'
+        alt = "Figure; the text after it says what it shows"
+        return f'<div class="wide"><img src="{source}" width="{width}" height="{height}" alt="{alt}"></div>'
 
     def note(self, sentence: str) -> str:
         return f'<p class="note">{html.escape(sentence)}</p>'
@@ -53,13 +54,14 @@ class Figures:
     def figure(self, name: str, instead: str) -> str:
         """A figure with controls; `instead` is what stands for it where its state was not stored."""
         parts = list(self.parts(name))
-        live = "".join(self.live(part, instead) for part in parts if "_esm" in part["state"])
+        live = "".join(map(live_part, (part for part in parts if "_esm" in part["state"])))
         shown = "".join(self.still(part) for part in parts)
         controls = " · ".join(label for part in parts if (label := label_of(part["state"])))
         if not live and not shown:
             return f"<figure>{instead}</figure>\n"
         note = self.note(f"Here: {controls}. {NEEDS_PYTHON}") if controls else ""
-        return f"<figure>{live}{shown}{note}</figure>\n"
+        still = f'<div class="still">{instead}</div>' if live else ""
+        return f"<figure>{still}{live}{shown}{note}</figure>\n"
 
     def parts(self, name: str) -> Iterator[dict[str, Any]]:
         """The state of a widget and of all those inside it, from the top down."""
@@ -75,18 +77,18 @@ class Figures:
             return "".join(self.picture(base64.b64decode(buffer["data"])) for buffer in widget.get("buffers", ()))
         return f'<div class="reading">{widget["state"]["value"]}</div>' if widget["model_name"] == "HTMLModel" else ""
 
-    def live(self, widget: dict[str, Any], instead: str) -> str:
-        """An anywidget that goes on living: its state for site.js, and the picture that it replaces."""
-        state = {key: value for key, value in widget["state"].items() if not key.startswith("_") or key in ("_esm", "_css")}
-        content = {"state": state, "buffers": {b["path"][0]: b["data"] for b in widget.get("buffers", ())}}
-        text = json.dumps(content, ensure_ascii=False).replace("<", "\\u003c")
-        return f'<div class="live">{instead}<script type="application/json">{text}</script></div>'
+
+def live_part(widget: dict[str, Any]) -> str:
+    """An anywidget that goes on living: its module and its state, for site.js."""
+    content = {"state": widget["state"], "buffers": widget.get("buffers", [])}
+    text = json.dumps(content, ensure_ascii=False).replace("<", "\\u003c")
+    return f'<div class="live"><script type="application/json">{text}</script></div>'
 
 
 def label_of(state: dict[str, Any]) -> str:
     """What is written before a control, and what it stands at."""
     label = state.get("description", "")
-    if not label or "value" not in state and "index" not in state:
+    if not label or not state.keys() & {"value", "index"}:
         return ""
     value = state["value"] if "value" in state else state["_options_labels"][state["index"]]
     if isinstance(value, bool):

@@ -15,7 +15,10 @@ from pygments.util import ClassNotFound
 MINUS, NAMED = "<mo>&#x02212;</mo>", "<mi>(?:ln|tanh|min|max)</mi>"
 POLISH = [
     (r"<mo>(min|max|&#x0221E;)</mo>", r"<mi>\1</mi>"),  # a name and infinity are no operators, with space around
-    (rf"(?<=&#x000(?:28|2C|3D|B7);</mo>){MINUS}(?=<mn>)", '<mo form="prefix">&#x02212;</mo>'),  # after a bracket, a comma or =: a sign
+    (
+        rf"(?<=&#x000(?:28|2C|3D|B7);</mo>){MINUS}(?=<mn>)",
+        '<mo form="prefix">&#x02212;</mo>',
+    ),  # after a bracket, a comma or =: a sign
     ("<mo>&#x0002F;</mo>", '<mo lspace="0" rspace="0">/</mo>'),
     (rf"({NAMED})(?=<m[in]|<msqrt)", r'\1<mspace width="0.167em"/>'),
     (rf"(?<=</m[in]>)(?={NAMED})", '<mspace width="0.167em"/>'),

@@ -25,7 +25,10 @@ function standIn(state) {
 
 async function enliven(place) {
   const { state, buffers } = JSON.parse(place.querySelector("script").textContent);
-  for (const [name, text] of Object.entries(buffers)) state[name] = bytes(text);
+  for (const { path, data } of buffers) {
+    const last = path.pop();
+    path.reduce((within, key) => within[key], state)[last] = bytes(data);
+  }
   // From a page on disk a browser imports no file, but what the page itself holds.
   const url = URL.createObjectURL(new Blob([state._esm], { type: "text/javascript" }));
   const module = (await import(url)).default;
@@ -35,10 +38,9 @@ async function enliven(place) {
   const style = Object.assign(document.createElement("style"), { textContent: state._css ?? "" });
   const model = standIn(state);
   await figure.initialize?.({ model });
-  place.append(style, el);
+  place.replaceChildren(style, el);
   await figure.render({ model, el });
-  place.querySelectorAll(":scope > img, :scope > p").forEach((still) => still.remove());
-  place.dataset.alive = "";
+  place.closest("figure").querySelector(".still")?.remove();
 }
 
 document.querySelectorAll(".live").forEach((place) => enliven(place));
@@ -52,7 +54,7 @@ let index = null;
 function load() {
   index ??= new Promise((resolve) => {
     const script = Object.assign(document.createElement("script"), { src: `${ROOT}index.js` });
-    script.onload = () => resolve(INDEX.map((entry) => ({ ...entry, low: entry.words.toLowerCase() })));
+    script.onload = () => resolve(INDEX.map((entry) => ({ ...entry, low: `${entry.title} ${entry.words}`.toLowerCase() })));
     document.head.append(script);
   });
   return index;
@@ -69,7 +71,7 @@ function find(entries, words) {
 function show(entry, word) {
   const item = document.createElement("li");
   const link = Object.assign(document.createElement("a"), { href: ROOT + entry.to });
-  const at = Math.max(0, entry.low.indexOf(word) - 40);
+  const at = Math.max(0, entry.words.toLowerCase().indexOf(word) - 40);
   const parts = [["b", entry.title], ["small", entry.page], ["span", `${at ? "… " : ""}${entry.words.slice(at, at + 120)} …`]];
   link.append(...parts.map(([name, textContent]) => Object.assign(document.createElement(name), { textContent })));
   item.append(link);
