@@ -39,7 +39,7 @@ class Figures:
         if picture:
             return f"<figure>{picture}</figure>\n"
         text = output.get("text") or data.get("text/plain") or "\n".join(output.get("traceback", []))
-        return f'<pre class="output" tabindex="0">{html.escape(text_of(text).rstrip(), quote=False)}</pre>\n'
+        return f'<pre class="output">{html.escape(text_of(text).rstrip(), quote=False)}</pre>\n'
 
     def picture(self, png: bytes) -> str:
         self.count += 1

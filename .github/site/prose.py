@@ -32,7 +32,7 @@ def in_colours(code: str, language: str) -> str:
     except ClassNotFound:
         lexer = get_lexer_by_name("text")
     inner = highlight(code, lexer, HtmlFormatter(nowrap=True))
-    return f'<pre class="code" tabindex="0"><code>{inner}</code></pre>\n'
+    return f'<pre class="code"><code>{inner}</code></pre>\n'
 
 
 def mathml(formula: str, display: str) -> str:
@@ -71,7 +71,7 @@ class Renderer(IPythonRenderer):
         return in_colours(code, info or "text")
 
     def table(self, text: str) -> str:
-        return f'<div class="wide" tabindex="0"><table>{text}</table></div>\n'
+        return f'<div class="wide"><table>{text}</table></div>\n'
 
     def block_math(self, body: str) -> str:
         return f'<span class="wide">{mathml(body, "block")}</span>'

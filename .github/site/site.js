@@ -7,7 +7,9 @@ const bytes = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCo
 /** What a figure's module asks of its model (anywidget), answered by the page. */
 function standIn(state) {
   const heard = new Map();
-  const tell = (event, ...rest) => [...(heard.get(event) ?? [])].forEach((callback) => callback(...rest));
+  const tell = (event, ...rest) => {
+    for (const callback of [...(heard.get(event) ?? [])]) callback(...rest);
+  };
   const model = {
     get: (name) => state[name],
     set(name, value) {
@@ -43,7 +45,7 @@ async function enliven(place) {
   place.closest("figure").querySelector(".still")?.remove();
 }
 
-document.querySelectorAll(".live").forEach((place) => enliven(place));
+for (const place of document.querySelectorAll(".live")) enliven(place);
 
 // ---- search: its index is a script, because a page on disk may not read other files
 
@@ -54,7 +56,8 @@ let index = null;
 function load() {
   index ??= new Promise((resolve) => {
     const script = Object.assign(document.createElement("script"), { src: `${ROOT}index.js` });
-    script.onload = () => resolve(INDEX.map((entry) => ({ ...entry, low: `${entry.title} ${entry.words}`.toLowerCase() })));
+    script.onload = () =>
+      resolve(INDEX.map((entry) => ({ ...entry, low: `${entry.title} ${entry.words}`.toLowerCase() })));
     document.head.append(script);
   });
   return index;
@@ -65,22 +68,30 @@ function find(entries, words) {
   const weight = ({ title, low }) =>
     words.reduce((sum, word) => sum + (title.toLowerCase().includes(word) ? 20 : 0) + low.split(word).length - 1, 0);
   const all = entries.filter(({ low }) => words.every((word) => low.includes(word)));
-  return all.map((entry) => [weight(entry), entry]).sort((a, b) => b[0] - a[0]).slice(0, 12).map(([, entry]) => entry);
+  return all
+    .map((entry) => [weight(entry), entry])
+    .sort((a, b) => b[0] - a[0])
+    .slice(0, 12)
+    .map(([, entry]) => entry);
 }
 
 function show(entry, word) {
   const item = document.createElement("li");
   const link = Object.assign(document.createElement("a"), { href: ROOT + entry.to });
   const at = Math.max(0, entry.words.toLowerCase().indexOf(word) - 40);
-  const parts = [["b", entry.title], ["small", entry.page], ["span", `${at ? "… " : ""}${entry.words.slice(at, at + 120)} …`]];
+  const parts = [
+    ["b", entry.title],
+    ["small", entry.page],
+    ["span", `${at ? "… " : ""}${entry.words.slice(at, at + 120)} …`],
+  ];
   link.append(...parts.map(([name, textContent]) => Object.assign(document.createElement(name), { textContent })));
   item.append(link);
   return item;
 }
 
 async function search() {
-  const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
   const entries = await load();
+  const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
   const found = words.length ? find(entries, words) : [];
   const none = Object.assign(document.createElement("li"), { textContent: "Nothing found." });
   list.replaceChildren(...(found.length ? found.map((entry) => show(entry, words[0])) : [none]));
@@ -89,17 +100,21 @@ async function search() {
 
 field.addEventListener("focus", load);
 field.addEventListener("input", search);
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("search")) list.hidden = true;
+});
 document.addEventListener("keydown", (event) => {
-  const free = !event.target.closest("input, textarea, select, .live");
-  if (event.key === "/" && free) field.focus(), event.preventDefault();
   if (event.key === "Escape") list.hidden = true;
 });
-document.addEventListener("click", (event) => (list.hidden = list.hidden || !event.target.closest("search")));
 
 // ---- contents are folded on a narrow screen; answers are unfolded on paper
 
 document.querySelector(".contents details").open = matchMedia("(min-width: 64rem)").matches;
-const folded = () => document.querySelectorAll("main details:not([open])");
 let opened = [];
-addEventListener("beforeprint", () => (opened = [...folded()]).forEach((answer) => (answer.open = true)));
-addEventListener("afterprint", () => opened.forEach((answer) => (answer.open = false)));
+addEventListener("beforeprint", () => {
+  opened = [...document.querySelectorAll("main details:not([open])")];
+  for (const answer of opened) answer.open = true;
+});
+addEventListener("afterprint", () => {
+  for (const answer of opened) answer.open = false;
+});
