@@ -52,8 +52,13 @@ def test_every_page_fits_a_phone_and_its_figures_live(site: Path, tab):
         assert tab.evaluate("[...document.images].every(i => i.complete && i.naturalWidth)"), path
 
 
-def test_answers_unfold(site: Path, tab):
+def test_answers_unfold_by_a_click_and_on_paper(site: Path, tab):
     tab.goto((site / "notebooks" / "01_concatenation.html").as_uri())
+    unfolded = "document.querySelectorAll('main details[open]').length"
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert tab.evaluate(unfolded) == tab.locator("main details").count() > 0
+    tab.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert tab.evaluate(unfolded) == 0
     for answer in tab.locator("main details").all():
         assert not answer.locator("p").first.is_visible()
         answer.locator("summary").click()
