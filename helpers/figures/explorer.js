@@ -1,7 +1,6 @@
 // The explorer in the page: a map of all recorded runs, their curves, and what they wrote at the epoch in hand.
 // Whatever names a setting, a label, a colour or a limit comes from explorer.py; lengths of the curves' picture stand here.
 
-const SVG = "http://www.w3.org/2000/svg";
 const PLOT = { left: 54, right: 16, top: 12, height: 300, below: 40, gap: 16, norm: 84 };
 const BESIDE = 760; // pixels from which the curves stand beside the map
 const LARGE = 1050; // pixels from which all grows with the page
@@ -21,8 +20,7 @@ function numbers(steps) {
 }
 
 function make(parent, name, attributes = {}, text = "") {
-  const drawn = parent.namespaceURI === SVG || name === "svg";
-  const node = drawn ? document.createElementNS(SVG, name) : document.createElement(name);
+  const node = document.createElementNS("http://www.w3.org/2000/svg", name);
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
   node.textContent = text; // never as HTML: it may come from a reader
   return parent.appendChild(node);
@@ -43,45 +41,8 @@ function scale({ low, high, log }, top, height) {
   return (value) => top + height * (1 - clamp((at(value) - at(low)) / (at(high) - at(low)), 0, 1));
 }
 
-/** The map, drawn once; its cells get their colours later. */
-function makeMap(parent, { map, cells, labels }) {
-  const focus = { tabindex: 0, role: "application", "aria-label": labels.map };
-  const svg = make(parent, "svg", { viewBox: `0 0 ${map.width} ${map.height}`, ...focus });
-  for (const [x, y, kind, words] of map.texts) make(svg, "text", { x, y, class: kind }, words);
-  const boxes = cells.map(({ x, y, missing, cross }) => {
-    const inset = missing ? 4 : 0.5;
-    const side = map.cell - 2 * inset;
-    const place = { x: x + inset, y: y + inset, width: side, height: side };
-    const box = make(svg, "rect", { ...place, class: missing ? "empty" : "" });
-    return { box, mark: make(svg, "text", { x: x + map.cell / 2, y: y + 15, class: "mark" }, cross) };
-  });
-  return { svg, boxes };
-}
-
-/** What belongs to one shown run: curves, dots, a frame on the map, a line of the table. Number 0 is the run in hand. */
-function makeTrack(layer, map, side, body, color, number) {
-  const curves = ["", "dotted", ""].map((kind) => make(layer, "path", { class: `curve ${kind}`, stroke: color }));
-  const dots = [color, "var(--paper)"].map((fill, i) => {
-    const dot = make(layer, "g");
-    make(dot, "circle", { r: 7, fill, stroke: color, "stroke-width": 2.5 });
-    make(dot, "text", { y: 3.5, class: "number", style: i ? "fill: currentColor" : "" }, number || "");
-    return dot;
-  });
-  const frame = make(map, "g");
-  for (const [stroke, width] of Object.entries({ "var(--paper)": 6, [color]: 3 })) {
-    const around = { x: -1, y: -1, width: side + 2, height: side + 2, fill: "none" };
-    make(frame, "rect", { ...around, stroke, "stroke-width": width });
-  }
-  make(frame, "text", { x: 4, y: 9, class: "mark", style: "font-size: 10px" }, number || "");
-  const row = make(body, "tr");
-  const button = make(make(row, "td"), "button", { style: `background: ${color}` }, number ? `${number} ✕` : "");
-  button.disabled = !number;
-  const words = ["name", "", "", "writes"].map((kind) => make(row, "td", { class: kind }));
-  return { curves, dots, frame, row, button, words };
-}
-
 /** The axes for a width; gives back where epochs and numbers stand on them. */
-function drawAxes(svg, under, width, { axes, labels, last, guess }, get) {
+function drawAxes(svg, width, { axes, labels, last, guess }, get) {
   const [bottom, right] = [PLOT.top + PLOT.height, width - PLOT.right];
   const above = get("log") ? axes.log : axes.linear;
   const areas = [{ ...above, top: PLOT.top, height: PLOT.height, name: labels.perplexity }];
@@ -90,7 +51,9 @@ function drawAxes(svg, under, width, { axes, labels, last, guess }, get) {
   const X = (epoch) => PLOT.left + (clamp(epoch, 0, last) / last) * (right - PLOT.left);
   const text = (x, y, kind, words, more = {}) => make(under, "text", { x, y, class: kind, ...more }, words);
   svg.setAttribute("viewBox", `0 0 ${width} ${end + PLOT.below}`);
+  const [under, over] = [".under", ".over"].map((layer) => svg.querySelector(layer));
   under.replaceChildren();
+  over.replaceChildren();
   for (const area of areas) {
     area.Y = scale(area, area.top, area.height);
     make(under, "path", { d: `M${X(0)},${area.top}v${area.height}H${right}`, class: "line" });
@@ -102,7 +65,7 @@ function drawAxes(svg, under, width, { axes, labels, last, guess }, get) {
   const [Y, N] = areas.map((area) => area.Y);
   for (const [name, value] of Object.entries({ ...guess, ...(get("show_ladder") ? get("ladder") : {}) })) {
     make(under, "path", { d: `M${X(0)},${Y(value)}H${right}`, class: "line dashed" });
-    text(right, Y(value) - 4, "small end", `${name} ${three(value)}`);
+    make(over, "text", { x: right, y: Y(value) - 4, class: "small end" }, `${name} ${three(value)}`);
   }
   const nothing = text((X(0) + right) / 2, PLOT.top + PLOT.height / 2, "large", labels.missing);
   return { X, Y, N, end, right, nothing, paths: new WeakMap() };
@@ -112,10 +75,8 @@ function drawAxes(svg, under, width, { axes, labels, last, guess }, get) {
 function pathsOf(run, { X, Y, N, right, paths }) {
   const line = (values, height, epochs) =>
     values.map((v, i) => `${i ? "L" : "M"}${X(epochs?.[i] ?? i + 1).toFixed(1)},${height(v).toFixed(1)}`).join("");
-  if (paths.has(run)) return paths.get(run);
-  const limit = run.clip ? `M${X(0)},${N?.(run.clip)}H${right}` : "";
-  const norm = N ? line(run.norm, N) + limit : "";
-  paths.set(run, [line(run.training, Y), line(run.unseen, Y, run.looked), norm]);
+  const norm = () => [line(run.norm, N), run.clip ? `M${X(0)},${N(run.clip)}H${right}` : ""];
+  if (!paths.has(run)) paths.set(run, [line(run.training, Y), line(run.unseen, Y, run.looked), ...(N ? norm() : [])]);
   return paths.get(run);
 }
 
@@ -124,9 +85,18 @@ async function render({ model, el }) {
   const get = (name) => model.get(name);
   const { cells, labels, last } = data;
   const shadow = el.shadowRoot ?? el.attachShadow({ mode: "open" }); // the page's styles stay outside
-  shadow.replaceChildren();
-  make(shadow, "style", {}, data.style);
-  const root = make(shadow, "div", { class: "explorer" });
+  shadow.innerHTML = data.page; // from explorer_data.py: no word of a recording or of a reader is in it
+  const one = (selector) => shadow.querySelector(selector);
+  const all = (selector) => [...shadow.querySelectorAll(selector)];
+  const [root, map, plot, choose] = [".explorer", ".map", ".plot", "select"].map(one);
+  const [pinner, player] = [".pin", ".play"].map(one);
+  const [boxes, marks, ticks, heads] = [".cell", ".cell + .mark", "input", "th"].map(all);
+  const [groups, frames, rows] = [".track", ".frame", ".row"].map(all);
+  const tracks = groups.map((group, i) => {
+    const within = (node, selector) => [...node.querySelectorAll(selector)];
+    const parts = { group, frame: frames[i], row: rows[i], button: rows[i].querySelector("button") };
+    return { ...parts, curves: within(group, ".curve"), dots: within(group, ".dot"), words: within(rows[i], ".words") };
+  });
   const opened = new WeakMap(); // of what was sent, the runs with their numbers
   const timers = {};
   let [hover, width, framed, axes, measure] = [null, 0, "", null, null];
@@ -139,59 +109,19 @@ async function render({ model, el }) {
     later("save", 250, () => model.save_changes()); // the kernel hears where the hand came to rest
   };
 
-  const bar = make(root, "div", { class: "bar" });
-  const choose = make(make(bar, "label", {}, `${labels.coloured} `), "select");
-  for (const { label } of data.measures) make(choose, "option", {}, label);
-  choose.onchange = () => set("coloured", choose.value);
-  const button = (words, act) => Object.assign(make(bar, "button", {}, words), { onclick: act });
-  const pinner = button(labels.pin, () => pin(get("cell")));
-  button(labels.clear, () => set("slots", []));
-  const player = button(labels.play, () => play(!timers.play));
-  const ticks = Object.entries(data.ticks).map(([name, words]) => {
-    const label = make(bar, "label");
-    const box = make(label, "input", { type: "checkbox" });
-    label.append(` ${words}`);
-    show(label, name !== "show_ladder" || Object.keys(get("ladder")).length);
-    box.onchange = () => set(name, box.checked);
-    return [name, box];
-  });
-  const pictures = make(root, "div", { class: "pictures" });
-  const left = make(pictures, "div");
-  const { svg: map, boxes } = makeMap(left, data);
-  const legend = make(left, "p", { class: "legend" });
-  const slider = { role: "slider", "aria-label": labels.epoch, "aria-valuemin": 1, "aria-valuemax": last };
-  const plot = make(pictures, "svg", { tabindex: 0, ...slider });
-  const under = make(plot, "g");
-  const upright = make(plot, "path", { class: "line" });
-  const layer = make(plot, "g");
-  const body = make(make(root, "table"), "tbody");
-  const top = make(body, "tr");
-  const heads = ["", "name", "", "", "writes"].map((kind) => make(top, "th", { class: kind }));
-  const { cell: side } = data.map;
-  const tracks = ["currentColor", ...data.colors].map((color, i) => makeTrack(layer, map, side, body, color, i));
-  const reading = make(root, "p");
-  make(root, "p", {}, data.problems);
-  const spoken = make(root, "div", { class: "spoken", "aria-live": "polite" });
-
   function paint() {
     measure = data.measures.find(({ label }) => label === get("coloured"));
-    for (const [i, { box, mark }] of boxes.entries()) {
-      if (!cells[i].missing) box.setAttribute("fill", measure.colors[i]);
-      if (!cells[i].cross) say(mark, measure.best.includes(i) ? "★" : "");
+    for (const [i, { missing, cross }] of cells.entries()) {
+      boxes[i].setAttribute("fill", missing ? "none" : measure.colors[i]);
+      say(marks[i], cross || (measure.best.includes(i) ? "★" : ""));
     }
-    legend.replaceChildren();
-    for (const [color, words] of measure.legend) {
-      if (color) make(legend, "i", { style: `background: ${color}` }, " ");
-      legend.append(words);
-    }
+    one(".legend").innerHTML = measure.legend;
   }
 
   /** One shown run at the epoch in hand; gives back its reading in words. */
-  function drawTrack(track, slot, thick) {
-    const [sent, onMap] = typeof slot === "number" ? [cells[slot], true] : [slot, false];
-    show(track.row, sent);
-    show(track.frame, sent && onMap);
-    for (const node of [...track.curves, ...track.dots]) show(node, false);
+  function drawTrack(track, slot, mine) {
+    const sent = typeof slot === "number" ? cells[slot] : slot;
+    for (const part of [track.group, track.frame, track.row]) show(part, sent);
     if (!sent) return "";
     if (!opened.has(sent)) {
       const [training, unseen, norm] = [sent.training, sent.unseen, sent.norm].map(numbers);
@@ -201,24 +131,21 @@ async function render({ model, el }) {
     const epoch = get("epoch");
     const before = (epochs) => (epoch > run.training.length ? -1 : epochs.findLastIndex((e) => e <= epoch));
     const [k, s] = [before(run.looked), before(run.sampled)];
-    const on = [get("show_training"), get("show_unseen"), get("show_norm")];
+    const on = [get("show_training"), get("show_unseen"), true, true];
+    const paths = pathsOf(run, axes);
     const values = [run.training[epoch - 1], run.unseen[k]];
-    if (onMap) track.frame.setAttribute("transform", `translate(${run.x} ${run.y})`);
-    for (const [i, path] of pathsOf(run, axes).entries()) {
-      track.curves[i].setAttribute("d", path);
-      track.curves[i].classList.toggle("thick", thick);
-      show(track.curves[i], on[i]);
+    for (const [i, curve] of track.curves.entries()) curve.setAttribute("d", on[i] ? (paths[i] ?? "") : "");
+    for (const [i, dot] of track.dots.entries()) {
+      const seen = on[i] && values[i] !== undefined;
+      const place = seen ? [axes.X(i ? run.looked[k] : epoch), axes.Y(values[i])] : [-99, 0]; // out of sight
+      dot.setAttribute("transform", `translate(${place})`);
     }
-    for (const [i, value] of values.entries()) {
-      if (!on[i] || value === undefined) continue;
-      track.dots[i].setAttribute("transform", `translate(${axes.X(i ? run.looked[k] : epoch)} ${axes.Y(value)})`);
-      show(track.dots[i], true);
-    }
+    for (const part of [track.group, track.row]) part.classList.toggle("mine", mine);
+    track.frame.setAttribute("transform", `translate(${run.x ?? -99} ${run.y ?? 0})`);
+    track.button.setAttribute("aria-label", `${labels.unpin} ${run.name}`);
     const aside = k < 0 || run.looked[k] === epoch ? "" : ` (${run.looked[k]})`;
     const words = [run.name, three(values[0]), three(values[1]) + aside, run.samples[s] ?? ""];
     for (const [i, node] of track.words.entries()) say(node, words[i]);
-    track.row.classList.toggle("on", thick);
-    track.button.setAttribute("aria-label", `${labels.unpin} ${run.name}`);
     const wrote = s < 0 ? "" : ` ${labels.writes} (${run.sampled[s]}): ${words[3]}`;
     return `${labels.epoch} ${epoch}: ${labels.training} ${words[1]}, ${labels.unseen} ${words[2]}.${wrote}`;
   }
@@ -226,23 +153,23 @@ async function render({ model, el }) {
   function draw() {
     const [slots, epoch, here] = [get("slots"), get("epoch"), hover ?? get("cell")];
     const wanted = JSON.stringify([width, get("log"), get("show_norm"), get("show_ladder"), get("ladder")]);
-    if (framed !== wanted) axes = drawAxes(plot, under, width, data, get);
+    if (framed !== wanted) axes = drawAxes(plot, width, data, get);
     framed = wanted;
     if (measure?.label !== get("coloured")) paint();
     const mine = slots.indexOf(here) + 1; // the run in hand has no second curve when it is pinned
     const said = tracks.map((track, i) => drawTrack(track, i ? slots[i - 1] : mine ? null : here, i === mine))[mine];
     const { name, missing, end, sampled } = cells[here];
     const s = sampled.findLastIndex((e) => e <= epoch);
-    const writes = labels.writes + (s < 0 ? "" : ` (${labels.epoch} ${sampled[s]})`);
+    const writes = s < 0 ? labels.writes : `${labels.writes} (${labels.epoch} ${sampled[s]}): ${labels.prefix}`;
     const titles = ["", `${labels.epoch} ${epoch}`, labels.training, labels.unseen, writes];
     for (const [i, node] of heads.entries()) say(node, titles[i]);
-    say(reading, `${name}. ${measure.label}: ${measure.texts[here]}. ${end}`);
-    later("speak", 500, () => say(spoken, `${name}. ${end} ${said}`));
+    say(one(".reading"), `${name}: ${measure.label} ${measure.texts[here]}. ${end}`);
+    later("speak", 500, () => say(one(".spoken"), `${one(".reading").textContent} ${said}`));
     show(axes.nothing, missing);
-    upright.setAttribute("d", `M${axes.X(epoch)},${PLOT.top}V${axes.end}`);
+    one(".upright").setAttribute("d", `M${axes.X(epoch)},${PLOT.top}V${axes.end}`);
     plot.setAttribute("aria-valuenow", epoch);
     choose.value = measure.label;
-    for (const [tick, box] of ticks) box.checked = get(tick);
+    for (const tick of ticks) tick.checked = get(tick.name);
     const full = slots.filter((slot) => slot !== null).length === data.colors.length;
     say(pinner, slots.includes(get("cell")) ? labels.unpin : full ? labels.full : labels.pin);
   }
@@ -276,61 +203,65 @@ async function render({ model, el }) {
     if (!pixels) return; // on a page that is not shown
     const unit = Math.max(1, pixels / LARGE);
     const beside = pixels >= BESIDE;
-    const room = beside ? pixels - (data.map.width + 15) * unit : pixels;
+    const room = beside ? pixels - (data.width + 15) * unit : pixels;
     root.style.fontSize = `${14 * unit}px`;
     root.classList.toggle("narrow", !beside);
-    left.style.width = beside ? `${data.map.width * unit}px` : "";
-    map.style.width = `${data.map.width * unit}px`;
+    map.parentNode.style.width = `${data.width * unit}px`;
     plot.style.width = `${room}px`;
     width = room / unit;
     draw();
   }
 
-  /** Where the pointer is in a picture, in the picture's own lengths. */
-  const inside = (svg, { clientX, clientY }) => {
-    const box = svg.getBoundingClientRect();
-    const unit = svg.viewBox.baseVal.width / box.width;
-    return [(clientX - box.left) * unit, (clientY - box.top) * unit];
-  };
-  const point = (found) => {
+  function point({ clientX, clientY }) {
+    const cell = shadow.elementFromPoint(clientX, clientY)?.dataset.cell;
+    const found = cell === undefined ? null : Number(cell);
     if (found === hover) return;
     hover = found;
     draw();
-  };
-  map.onpointermove = (event) => {
-    const [x, y] = inside(map, event);
-    const found = cells.findIndex((cell) => x >= cell.x && x < cell.x + side && y >= cell.y && y < cell.y + side);
-    point(found < 0 ? null : found);
-  };
-  map.onpointerleave = () => point(null);
-  map.onpointerdown = (event) => {
-    map.onpointermove(event);
-    if (hover === null) return;
-    const known = get("cell") === hover || event.pointerType === "mouse"; // a first touch only shows
-    set("cell", hover);
-    if (known) pin(hover);
-  };
-  plot.onpointerdown = (event) => {
-    play(false);
-    const share = (inside(plot, event)[0] - PLOT.left) / (axes.right - PLOT.left);
-    set("epoch", clamp(Math.round(share * last), 1, last));
-  };
-  plot.onpointermove = (event) => timers.play || plot.onpointerdown(event);
-  root.onkeydown = (event) => {
+  }
+
+  function scrub({ clientX }) {
+    const box = plot.getBoundingClientRect();
+    const x = ((clientX - box.left) * width) / box.width;
+    set("epoch", clamp(Math.round(((x - PLOT.left) / (axes.right - PLOT.left)) * last), 1, last));
+  }
+
+  function press(event) {
     const { key, target } = event;
     if (event.ctrlKey || event.metaKey || event.altKey || ["Tab", "Escape"].includes(key)) return; // the page's
     if (target instanceof SVGElement && (key === " " || (key === "Enter" && event.shiftKey))) return;
-    event.stopPropagation();
+    event.stopPropagation(); // the page would take a letter for a command
     const [next, step] = [cells[get("cell")].next[key], data.steps[key]];
     if (target === map && next !== undefined) set("cell", next);
     else if (target === map && key === "Enter") pin(get("cell"));
     else if (target === plot && step) set("epoch", clamp(get("epoch") + step, 1, last));
     else return;
     event.preventDefault();
+  }
+
+  map.onpointermove = point;
+  map.onpointerleave = point;
+  map.onpointerdown = (event) => {
+    point(event);
+    if (hover === null) return;
+    const known = get("cell") === hover || event.pointerType === "mouse"; // a first touch only shows
+    set("cell", hover);
+    if (known) pin(hover);
   };
-  tracks.forEach(({ button }, i) => {
-    button.onclick = () => set("slots", get("slots").with(i - 1, null));
-  });
+  plot.onpointermove = (event) => timers.play || scrub(event);
+  plot.onpointerdown = (event) => {
+    play(false);
+    scrub(event);
+  };
+  root.onkeydown = press;
+  choose.onchange = () => set("coloured", choose.value);
+  pinner.onclick = () => pin(get("cell"));
+  player.onclick = () => play(!timers.play);
+  one(".clear").onclick = () => set("slots", []);
+  for (const tick of ticks) tick.onchange = () => set(tick.name, tick.checked);
+  for (const [i, { button }] of tracks.entries()) button.onclick = () => set("slots", get("slots").with(i - 1, null));
+  show(one("[name=show_ladder]").parentNode, Object.keys(get("ladder")).length);
+  say(one(".problems"), data.problems);
   const observer = new ResizeObserver(fit);
   observer.observe(root);
   model.on("change", draw);

@@ -14,7 +14,7 @@ from matplotlib.colors import LinearSegmentedColormap, to_hex
 
 from .. import plot
 from ..runs.files import COMMAND, load_runs
-from ..runs.recording import Run, diverged_in
+from ..runs.recording import PREFIX, Run, diverged_in
 from ..runs.settings import BATCHES, CLASSIC, GRID, Settings
 
 GUESS = 27.0  # perplexity of a blind guess: the letters and the space
@@ -29,6 +29,8 @@ CELLS = [  # of the map, column after column; not all are in GRID
 NUM_COLUMNS, NUM_ROWS = len(SIZES) * len(RATES), len(BATCHES) * len(CLIPS)
 CELL, LEFT, TOP = 20, 62, 42  # lengths of the map
 GROUP, BAND = len(RATES) * CELL + 8, len(CLIPS) * CELL + 24
+WIDTH = LEFT + len(SIZES) * GROUP
+TRACKS = ["var(--ink)", *plot.COLORS]  # the run in hand, and the pins
 
 MEASURES: dict[str, Callable[[Run], float]] = {  # what the map can be coloured by
     "last on unseen text": lambda run: [*run.unseen.values(), math.inf][len(run.unseen) - 1],
@@ -61,6 +63,7 @@ LABELS = {
     "training": "training text",
     "unseen": "unseen text",
     "writes": "it writes",
+    "prefix": f"{PREFIX}…",
     "missing": "not recorded",
     "map": "Map of the recorded runs. Arrow keys choose one, Enter pins it.",
 }
@@ -138,8 +141,14 @@ def packed(run: Run, name: str) -> dict:
         "looked": list(run.unseen),
         "unseen": steps(run.unseen.values()),
         "sampled": list(run.samples),
-        "samples": list(run.samples.values()),
+        "samples": [sample.removeprefix(PREFIX) for sample in run.samples.values()],
     }
+
+
+def place(index: int) -> tuple[int, int]:
+    """Where the corner of a cell is on the map."""
+    column, row = divmod(index, NUM_ROWS)
+    return LEFT + column * CELL + column // len(RATES) * 8, TOP + row * CELL + row // len(CLIPS) * 24
 
 
 def make_cell(index: int, run: Run | None) -> dict:
@@ -148,7 +157,7 @@ def make_cell(index: int, run: Run | None) -> dict:
     cell = packed(run or Run(settings, {}), describe(settings))
     if run is None:
         cell["end"] = "This setting was not recorded" + (", or its file was left out." if settings in GRID else ".")
-    x, y = LEFT + column * CELL + column // len(RATES) * 8, TOP + row * CELL + row // len(CLIPS) * 24
+    x, y = place(index)
     ways = {"ArrowLeft": (-1, 0), "ArrowRight": (1, 0), "ArrowUp": (0, -1), "ArrowDown": (0, 1)}
     ends = {way: (column + across, row + down) for way, (across, down) in ways.items()}
     inside = {way: i * NUM_ROWS + j for way, (i, j) in ends.items() if 0 <= i < NUM_COLUMNS and 0 <= j < NUM_ROWS}
@@ -161,19 +170,55 @@ def make_cell(index: int, run: Run | None) -> dict:
     }
 
 
-def make_map() -> dict:
-    """The map's size and its lettering: (x, y, style, words)."""
-    bottom = TOP + len(BATCHES) * BAND - 24
-    texts = [(LEFT + i * GROUP + 2.5 * CELL, 16, "", f"{size} units") for i, size in enumerate(SIZES)]
+def make_map() -> str:
+    """The map as SVG: its lettering, its cells without colours, and a frame for each shown run."""
+    bottom, middle = TOP + len(BATCHES) * BAND - 24, LEFT + len(SIZES) * GROUP / 2
+    texts = [(LEFT + i * GROUP + len(RATES) * CELL / 2, 16, "", f"{size} units") for i, size in enumerate(SIZES)]
     for i, (j, rate) in product(range(len(SIZES)), enumerate(RATES)):
         texts.append((LEFT + i * GROUP + (j + 0.5) * CELL, bottom + 14, "small", f"{rate:g}"))
-    texts.append((LEFT + len(SIZES) * GROUP / 2, bottom + 31, "", "learning rate"))
+    texts.append((middle, bottom + 31, "", "learning rate"))
     for i, kind in enumerate(BATCHES.values()):
         texts.append((LEFT, TOP + i * BAND - 5, "start", kind))
         for j, norm in enumerate(CLIPS):
             words = "clip off" if norm is None else f"clip {norm:g}"
             texts.append((LEFT - 5, TOP + i * BAND + (j + 0.7) * CELL, "small end", words))
-    return {"cell": CELL, "width": LEFT + len(SIZES) * GROUP, "height": bottom + 38, "texts": texts}
+    drawn = [f'<text x="{x}" y="{y}" class="{style}">{words}</text>' for x, y, style, words in texts]
+    for index in range(len(CELLS)):
+        x, y = place(index)
+        drawn.append(f'<rect class="cell" data-cell="{index}" x="{x + 0.5}" y="{y + 0.5}" width="19" height="19"/>')
+        drawn.append(f'<text class="mark" x="{x + 10}" y="{y + 15}"></text>')
+    for number, color in enumerate(TRACKS):
+        edge = f'<rect x="-1" y="-1" width="{CELL + 2}" height="{CELL + 2}"/>'
+        drawn.append(f'<g class="frame" style="--color: {color}">{edge * 2}<text class="mark" x="4" y="9">')
+        drawn.append(f"{number or ''}</text></g>")
+    attributes = f'viewBox="0 0 {WIDTH} {bottom + 38}" tabindex="0" role="application" aria-label="{LABELS["map"]}"'
+    return f'<svg class="map" {attributes}>{"".join(drawn)}</svg>'
+
+
+def make_page() -> str:
+    """The page as HTML, to be filled: controls, map, curves, table, reading. No word of a recording is in it."""
+    options = "".join(f"<option>{label}</option>" for label in MEASURES)
+    buttons = "".join(f'<button class="{name}">{LABELS[name]}</button>' for name in ("pin", "clear", "play"))
+    ticks = "".join(f'<label><input type="checkbox" name="{name}"> {label}</label>' for name, label in TICKS.items())
+    curves = "".join(f'<path class="curve {kind}"/>' for kind in ("", "dotted", "", "limit"))
+    tracks, rows = [], []
+    for number, color in enumerate(TRACKS):
+        dots = (
+            f'<g class="dot {kind}"><circle r="7"/><text y="3.5">{number or ""}</text></g>' for kind in ("", "open")
+        )
+        tracks.append(f'<g class="track" style="--color: {color}">{curves}{"".join(dots)}</g>')
+        button = f"<button>{number} ✕</button>" if number else "<button disabled>&nbsp;</button>"
+        words = "".join(f'<td class="words {kind}"></td>' for kind in ("name", "", "", "writes"))
+        rows.append(f'<tr class="row" style="--color: {color}"><td>{button}</td>{words}</tr>')
+    heads = "".join(f'<th class="{kind}"></th>' for kind in ("", "name", "", "", "writes"))
+    slider = f'tabindex="0" role="slider" aria-label="{LABELS["epoch"]}" aria-valuemin="1" aria-valuemax="{LAST}"'
+    layers = f'<g class="under"></g><path class="line upright"/>{"".join(tracks)}<g class="over"></g>'
+    style = Path(__file__).with_name("explorer.css").read_text(encoding="utf-8")
+    return f"""<style>{style}</style><div class="explorer">
+<div class="bar"><label>{LABELS["coloured"]} <select>{options}</select></label>{buttons}{ticks}</div>
+<div class="pictures"><div>{make_map()}<p class="legend"></p></div><svg class="plot" {slider}>{layers}</svg></div>
+<table><tbody><tr>{heads}</tr>{"".join(rows)}</tbody></table>
+<p class="reading"></p><p class="problems"></p><div class="spoken" aria-live="polite"></div></div>"""
 
 
 def make_measure(label: str, runs: dict[Settings, Run]) -> dict:
@@ -191,9 +236,10 @@ def make_measure(label: str, runs: dict[Settings, Run]) -> dict:
 
     low, high = (1, LAST) if turn else (best, GUESS)
     shades = [low + (high - low) * i / 7 if turn else low * (high / low) ** (i / 7) for i in range(8)]
-    legend = [("", f"{low:.3g} "), *((color(shade), "") for shade in shades), ("", f" {high:g}")]
-    legend += [] if turn else [("", ", a blind guess   "), (WORSE(0.5) and to_hex(WORSE(0.5)), " worse")]
-    legend.append(("", f"\n★ {'latest' if turn else 'lowest'}   × diverged   dashed: not recorded"))
+    legend = f"{low:.3g} " + "".join(f'<i style="background: {color(shade)}"> </i>' for shade in shades) + f" {high:g}"
+    if not turn:
+        legend += f', a blind guess   <i style="background: {to_hex(WORSE(0.5))}"> </i> worse'
+    legend += f"\n★ {'latest' if turn else 'lowest'}   × diverged   dashed: not recorded"
     return {
         "label": label,
         "colors": [color(values[i]) if i in values else "" for i in range(len(CELLS))],
@@ -207,17 +253,16 @@ def pack(runs: dict[Settings, Run], problems: list[str]) -> bytes:
     """All that does not change in the explorer's page, as compressed JSON."""
     content = {
         "cells": [make_cell(index, runs.get(settings)) for index, settings in enumerate(CELLS)],
-        "map": make_map(),
+        "page": make_page(),
+        "width": WIDTH,
         "measures": [make_measure(label, runs) for label in MEASURES],
         "colors": plot.COLORS,
         "guess": {"guessing": GUESS},
         "last": LAST,
         "axes": AXES,
         "steps": STEPS,
-        "ticks": TICKS,
         "labels": LABELS,
         "problems": left_out(problems),
-        "style": Path(__file__).with_name("explorer.css").read_text(encoding="utf-8"),
     }
     return gzip.compress(json.dumps(content, separators=(",", ":")).encode(), compresslevel=6, mtime=0)
 
