@@ -10,7 +10,6 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap, to_hex
 
 from .. import plot
 from ..runs.files import COMMAND, load_runs
@@ -39,8 +38,7 @@ MEASURES: dict[str, Callable[[Run], float]] = {  # what the map can be coloured 
     "epoch of the turn": lambda run: min(run.unseen, key=run.unseen.get, default=LAST),
 }
 TURN = "epoch of the turn"  # of the curve on unseen text, at its lowest
-GOOD = LinearSegmentedColormap.from_list("good", ["#08457a", "#e2f0f8"])
-WORSE = LinearSegmentedColormap.from_list("worse", ["#fad8aa", "#aa3c00"])
+GOOD, WORSE = ("08457a", "e2f0f8"), ("fad8aa", "aa3c00")  # from the best to a blind guess, and beyond it
 
 TICKS = {
     "log": "logarithmic",
@@ -141,7 +139,7 @@ def packed(run: Run, name: str) -> dict:
         "looked": list(run.unseen),
         "unseen": steps(run.unseen.values()),
         "sampled": list(run.samples),
-        "samples": [sample.removeprefix(PREFIX) for sample in run.samples.values()],
+        "samples": [str(sample).removeprefix(PREFIX) for sample in run.samples.values()],
     }
 
 
@@ -201,12 +199,11 @@ def make_page() -> str:
     buttons = "".join(f'<button class="{name}">{LABELS[name]}</button>' for name in ("pin", "clear", "play"))
     ticks = "".join(f'<label><input type="checkbox" name="{name}"> {label}</label>' for name, label in TICKS.items())
     curves = "".join(f'<path class="curve {kind}"/>' for kind in ("", "dotted", "", "limit"))
+    dot = '<g class="dot {}"><circle r="7"/><text y="3.5">{}</text></g>'
     tracks, rows = [], []
     for number, color in enumerate(TRACKS):
-        dots = (
-            f'<g class="dot {kind}"><circle r="7"/><text y="3.5">{number or ""}</text></g>' for kind in ("", "open")
-        )
-        tracks.append(f'<g class="track" style="--color: {color}">{curves}{"".join(dots)}</g>')
+        dots = dot.format("", number or "") + dot.format("open", number or "")
+        tracks.append(f'<g class="track" style="--color: {color}">{curves}{dots}</g>')
         button = f"<button>{number} ✕</button>" if number else "<button disabled>&nbsp;</button>"
         words = "".join(f'<td class="words {kind}"></td>' for kind in ("name", "", "", "writes"))
         rows.append(f'<tr class="row" style="--color: {color}"><td>{button}</td>{words}</tr>')
@@ -221,6 +218,12 @@ def make_page() -> str:
 <p class="reading"></p><p class="problems"></p><div class="spoken" aria-live="polite"></div></div>"""
 
 
+def mix(ends: tuple[str, str], share: float) -> str:
+    """The colour that lies at `share` of the way between two."""
+    pairs = zip(*map(bytes.fromhex, ends), strict=True)
+    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
+
+
 def make_measure(label: str, runs: dict[Settings, Run]) -> dict:
     """What the map shows of one measure: each cell's colour and words, which is best, and what the colours mean."""
     values = {i: MEASURES[label](runs[settings]) for i, settings in enumerate(CELLS) if settings in runs}
@@ -229,16 +232,16 @@ def make_measure(label: str, runs: dict[Settings, Run]) -> dict:
 
     def color(value: float) -> str:
         if turn:
-            return to_hex(GOOD(1 - value / LAST))
-        if value <= GUESS:  # dark blue for the best run, paler up to a blind guess
-            return to_hex(GOOD(math.log(value / best) / math.log(GUESS / best) if best < GUESS else 1.0))
-        return to_hex(WORSE(min(1.0, math.log10(value / GUESS))))
+            return mix(GOOD, 1 - value / LAST)
+        if value <= GUESS:
+            return mix(GOOD, math.log(value / best) / math.log(GUESS / best) if best < GUESS else 1.0)
+        return mix(WORSE, min(1.0, math.log10(value / GUESS)))
 
     low, high = (1, LAST) if turn else (best, GUESS)
     shades = [low + (high - low) * i / 7 if turn else low * (high / low) ** (i / 7) for i in range(8)]
     legend = f"{low:.3g} " + "".join(f'<i style="background: {color(shade)}"> </i>' for shade in shades) + f" {high:g}"
     if not turn:
-        legend += f', a blind guess   <i style="background: {to_hex(WORSE(0.5))}"> </i> worse'
+        legend += f', a blind guess   <i style="background: {mix(WORSE, 0.5)}"> </i> worse'
     legend += f"\n★ {'latest' if turn else 'lowest'}   × diverged   dashed: not recorded"
     return {
         "label": label,
@@ -264,7 +267,7 @@ def pack(runs: dict[Settings, Run], problems: list[str]) -> bytes:
         "labels": LABELS,
         "problems": left_out(problems),
     }
-    return gzip.compress(json.dumps(content, separators=(",", ":")).encode(), compresslevel=6, mtime=0)
+    return gzip.compress(json.dumps(content, separators=(",", ":")).encode(), compresslevel=5, mtime=0)
 
 
 def recordings(folder: Path) -> tuple[dict[Settings, Run], list[str], bytes]:
