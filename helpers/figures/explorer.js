@@ -28,6 +28,7 @@ function make(parent, name, attributes = {}, text = "") {
 
 const show = (node, shown) => node.style.setProperty("display", shown ? "" : "none");
 const say = (node, text) => node.textContent !== text && node.replaceChildren(text);
+const put = (node, name, value) => node.getAttribute(name) !== value && node.setAttribute(name, value);
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 function three(value) {
@@ -94,8 +95,9 @@ async function render({ model, el }) {
   const [groups, frames, rows] = [".track", ".frame", ".row"].map(all);
   const tracks = groups.map((group, i) => {
     const within = (node, selector) => [...node.querySelectorAll(selector)];
-    const parts = { group, frame: frames[i], row: rows[i], button: rows[i].querySelector("button") };
-    return { ...parts, curves: within(group, ".curve"), dots: within(group, ".dot"), words: within(rows[i], ".words") };
+    const row = rows.at(i - 1); // that of the run in hand is the last, so that the others stand still
+    const [curves, dots, words] = [within(group, ".curve"), within(group, ".dot"), within(row, ".words")];
+    return { group, frame: frames[i], row, button: row.querySelector("button"), curves, dots, words };
   });
   const opened = new WeakMap(); // of what was sent, the runs with their numbers
   const timers = {};
@@ -134,15 +136,15 @@ async function render({ model, el }) {
     const on = [get("show_training"), get("show_unseen"), true, true];
     const paths = pathsOf(run, axes);
     const values = [run.training[epoch - 1], run.unseen[k]];
-    for (const [i, curve] of track.curves.entries()) curve.setAttribute("d", on[i] ? (paths[i] ?? "") : "");
+    for (const [i, curve] of track.curves.entries()) put(curve, "d", on[i] ? (paths[i] ?? "") : "");
     for (const [i, dot] of track.dots.entries()) {
       const seen = on[i] && values[i] !== undefined;
       const place = seen ? [axes.X(i ? run.looked[k] : epoch), axes.Y(values[i])] : [-99, 0]; // out of sight
-      dot.setAttribute("transform", `translate(${place})`);
+      put(dot, "transform", `translate(${place})`);
     }
     for (const part of [track.group, track.row]) part.classList.toggle("mine", mine);
-    track.frame.setAttribute("transform", `translate(${run.x ?? -99} ${run.y ?? 0})`);
-    track.button.setAttribute("aria-label", `${labels.unpin} ${run.name}`);
+    put(track.frame, "transform", `translate(${run.x ?? -99} ${run.y ?? 0})`);
+    put(track.button, "aria-label", `${labels.unpin} ${run.name}`);
     const aside = k < 0 || run.looked[k] === epoch ? "" : ` (${run.looked[k]})`;
     const words = [run.name, three(values[0]), three(values[1]) + aside, run.samples[s] ?? ""];
     for (const [i, node] of track.words.entries()) say(node, words[i]);

@@ -214,7 +214,7 @@ def make_page() -> str:
     return f"""<style>{style}</style><div class="explorer">
 <div class="bar"><label>{LABELS["coloured"]} <select>{options}</select></label>{buttons}{ticks}</div>
 <div class="pictures"><div>{make_map()}<p class="legend"></p></div><svg class="plot" {slider}>{layers}</svg></div>
-<table><tbody><tr>{heads}</tr>{"".join(rows)}</tbody></table>
+<table><tbody><tr>{heads}</tr>{"".join(rows[1:] + rows[:1])}</tbody></table>
 <p class="reading"></p><p class="problems"></p><div class="spoken" aria-live="polite"></div></div>"""
 
 
