@@ -1,6 +1,7 @@
 """The explorer: every recorded run on one map, its curves and samples under the hand, and runs pinned to compare."""
 
 import base64
+import io
 from collections.abc import Iterable
 from itertools import count
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 import anywidget
 import traitlets
 from matplotlib.figure import Figure
+from PIL import Image
 
 from .. import plot
 from ..require import require
@@ -45,7 +47,8 @@ class Explorer(anywidget.AnyWidget):
     MEASURES), `log`, `show_training`, `show_unseen`, `show_ladder`, `show_norm`. Raises ValueError or TraitError.
     """
 
-    _esm = Path(__file__).with_suffix(".js")
+    # the text, not the path: anywidget would watch a file, and keep every explorer for that
+    _esm = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
     newest: ClassVar["Explorer"]  # where a live run is pinned whose own explorer was closed
     data = traitlets.Bytes().tag(sync=True)
     ladder = traitlets.Dict().tag(sync=True)
@@ -144,5 +147,8 @@ class Explorer(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **arguments):
         bundle, metadata = super()._repr_mimebundle_(**arguments)
-        png = base64.b64encode(plot.picture(self._draw, (10, 3.3))).decode()
+        picture = Image.open(io.BytesIO(plot.picture(self._draw, (10, 3.3)))).convert("RGB")
+        png = io.BytesIO()  # of few colours, for it is stored with the notebook
+        picture.quantize(method=Image.Quantize.FASTOCTREE).save(png, "PNG")
+        png = base64.b64encode(png.getvalue()).decode()
         return {**bundle, "text/plain": FALLBACK, "image/png": png}, metadata

@@ -40,31 +40,12 @@ MEASURES: dict[str, Callable[[Run], float]] = {  # what the map can be coloured 
 TURN = "epoch of the turn"  # of the curve on unseen text, at its lowest
 GOOD, WORSE = ("08457a", "e2f0f8"), ("fad8aa", "aa3c00")  # from the best to a blind guess, and beyond it
 
-TICKS = {
-    "log": "logarithmic",
-    "show_training": "training text (solid)",
-    "show_unseen": "unseen text (dotted)",
-    "show_ladder": "ladder",
-    "show_norm": "gradient norm",
-}
-LABELS = {
-    "coloured": "colour of the map:",
-    "pin": "pin",
-    "unpin": "unpin",
-    "full": "six are pinned",
-    "clear": "clear pins",
-    "play": "play",
-    "stop": "stop",
-    "epoch": "epoch",
-    "perplexity": "perplexity",
-    "norm": "norm",
-    "training": "training text",
-    "unseen": "unseen text",
-    "writes": "it writes",
-    "prefix": f"{PREFIX}…",
-    "missing": "not recorded",
-    "map": "Map of the recorded runs. Arrow keys choose one, Enter pins it.",
-}
+TICKS = {"log": "logarithmic", "show_training": "training text (solid)", "show_unseen": "unseen text (dotted)"}
+TICKS |= {"show_ladder": "ladder", "show_norm": "gradient norm"}
+LABELS = {name: name for name in ("pin", "unpin", "play", "stop", "epoch", "perplexity", "norm")}
+LABELS |= {"coloured": "colour of the map:", "clear": "clear pins", "full": "six are pinned", "missing": "not recorded"}
+LABELS |= {"training": "training text", "unseen": "unseen text", "writes": "it writes", "prefix": f"{PREFIX}…"}
+LABELS |= {"map": "Map of the recorded runs. Arrow keys choose one, Enter pins it."}
 AXES = {
     "log": {"low": 0.95, "high": 400, "log": True, "ticks": [1, 2, 5, 10, 20, 50, 100, 200]},
     "linear": {"low": 0, "high": 32, "log": False, "ticks": [0, 5, 10, 15, 20, 25, 30]},
@@ -255,18 +236,13 @@ def make_measure(label: str, runs: dict[Settings, Run]) -> dict:
 def pack(runs: dict[Settings, Run], problems: list[str]) -> bytes:
     """All that does not change in the explorer's page, as compressed JSON."""
     content = {
-        "cells": [make_cell(index, runs.get(settings)) for index, settings in enumerate(CELLS)],
         "page": make_page(),
-        "width": WIDTH,
+        "cells": [make_cell(index, runs.get(settings)) for index, settings in enumerate(CELLS)],
         "measures": [make_measure(label, runs) for label in MEASURES],
-        "colors": plot.COLORS,
-        "guess": {"guessing": GUESS},
-        "last": LAST,
-        "axes": AXES,
-        "steps": STEPS,
-        "labels": LABELS,
         "problems": left_out(problems),
     }
+    content |= {"colors": plot.COLORS, "guess": {"guessing": GUESS}, "last": LAST, "width": WIDTH}
+    content |= {"axes": AXES, "steps": STEPS, "labels": LABELS}
     return gzip.compress(json.dumps(content, separators=(",", ":")).encode(), compresslevel=5, mtime=0)
 
 
