@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from helpers.runs.files import load_run
+from helpers.runs.settings import Settings
+
 from .conftest import TOP
 
 BUILD = TOP / ".github" / "site" / "build.py"
@@ -73,6 +76,17 @@ def test_the_search_leads_to_the_section_that_has_the_words(site: Path, tab):
         assert tab.evaluate("document.querySelector(location.hash).textContent") == title
     tab.get_by_label("Search the course").fill("zzyzx")
     tab.locator("#found", has_text="Nothing found").wait_for()
+
+
+def test_the_explorer_reads_the_recorded_runs(site: Path, tab):
+    tab.goto((site / "notebooks" / "08_perplexity.html").as_uri())
+    explorer = tab.locator(".live").first
+    map_of_runs = explorer.get_by_role("application").first
+    for key, lr in [("Escape", 1.0), ("ArrowLeft", 0.3)]:
+        map_of_runs.press(key)
+        run = load_run(Settings("sequential", hidden_size=512, lr=lr, max_norm=1.0))
+        for value in (run.perplexity[-1], run.unseen[500]):
+            explorer.get_by_text(f"{value:.3g}").first.wait_for(timeout=5000)
 
 
 def test_a_figure_of_the_page_lives_without_a_kernel(tab, tmp_path: Path, monkeypatch):
