@@ -24,7 +24,7 @@ from nbformat import v4
 
 NOTEBOOK_METADATA = {"kernelspec", "language_info", "widgets"}
 IGNORE_OUTPUT, RAISES = "nbval-ignore-output", "raises-exception"
-MAX_BYTES = 500_000
+MAX_BYTES = 580_000
 MAX_IGNORED_HERE, MAX_IGNORED_OVERALL = 1 / 3, 1 / 6
 
 Complaints = Iterator[str]
