@@ -239,7 +239,6 @@ FIGURES = {
     "prediction": lambda: explore_prediction(MODEL, VOCAB),
     "gradient": lambda: explore_gradient(X, Y, len(VOCAB), hidden_size=8),
     "minibatches": lambda: explore_minibatches(),
-    "explorer": lambda: Explorer({"table": 6.1}),
 }
 
 

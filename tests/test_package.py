@@ -27,7 +27,7 @@ from helpers.runs.files import load_runs
 from helpers.text import read_book
 runs, complaints = load_runs()
 assert len(runs) == int(num_runs) and not complaints, (len(runs), complaints)
-assert bytes(Explorer().picture.value).startswith(b"\\x89PNG")
+assert Explorer()._repr_mimebundle_()[0]["image/png"]
 assert len(read_book()) > 100_000
 """
 

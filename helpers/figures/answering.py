@@ -3,7 +3,6 @@
 import html
 import threading
 from collections.abc import Callable, Iterable
-from typing import ClassVar
 
 import ipywidgets as w
 import torch
@@ -17,22 +16,25 @@ FALLBACK = "A figure with controls: run this cell in JupyterLab to use it."
 ERROR_STYLE = f"border-left: 4px solid {plot.RED}; padding: 0.5em 0.8em; margin: 0.5em 0"
 
 
+_made: dict[str, tuple[str, list[w.Widget]]] = {}  # cell: its last run, and the figures that this one made
+
+
+def close_earlier(figure: w.Widget) -> None:
+    """Close the figures of the run before of the cell that makes `figure`: else the kernel would keep every one."""
+    cell, run = _running()
+    if cell is not None:
+        last, figures = _made.get(cell, (run, []))
+        for earlier in figures if last != run else ():
+            earlier.close()
+        _made[cell] = run, [*(figures if last == run else ()), figure]
+
+
 class Box(w.VBox):
-    """Rows of controls above a picture; a page without widgets shows a sentence in its place.
-
-    When a cell runs again, the boxes of its run before are closed: else the kernel would keep every one of them.
-    """
-
-    _made: ClassVar[dict[str, tuple[str, list["Box"]]]] = {}  # cell: its last run, and the boxes that this one made
+    """Rows of controls above a picture; a page without widgets shows a sentence in its place."""
 
     def __init__(self, children: Iterable[w.Widget]):
         super().__init__(list(children))
-        cell, run = _running()
-        if cell is not None:
-            last, boxes = Box._made.get(cell, (run, []))
-            for box in boxes if last != run else ():
-                box.close()
-            Box._made[cell] = run, [*(boxes if last == run else ()), self]
+        close_earlier(self)
 
     def close(self) -> None:
         """Take the figure from the page, and what it is made of from the kernel's list of widgets."""

@@ -1,96 +1,34 @@
-"""The explorer: every recorded run, its curves at once, its sample texts, and runs pinned to compare with."""
+"""The explorer: every recorded run on one map, its curves and samples under the hand, and runs pinned to compare."""
 
-import math
+import base64
+import io
 from collections.abc import Iterable
-from dataclasses import fields, replace
-from functools import lru_cache
+from itertools import count
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
-import ipywidgets as w
-import numpy as np
-from matplotlib.axes import Axes
+import anywidget
+import traitlets
+from matplotlib.figure import Figure
+from PIL import Image
 
 from .. import plot
-from ..runs.files import COMMAND, FOLDER, load_runs
-from ..runs.recording import Run, diverged_in
-from ..runs.settings import BATCHES, CLASSIC, GRID, Settings
-from .answering import AnsweringFigure, choice_of_minibatches, labelled, player
+from ..require import require
+from ..runs.files import FOLDER
+from ..runs.recording import Run
+from ..runs.settings import CLASSIC, Settings
+from .answering import FALLBACK, close_earlier
+from .explorer_data import CELLS, GUESS, LAST, MEASURES, TICKS, VARIED, describe, packed, recordings
 
-GUESS = 27.0  # perplexity of a blind guess: the letters and the space
-OFF = math.inf  # a slider's value for "no clipping", for it cannot hold None
-VARIED = ("batches", "hidden_size", "lr", "max_norm")  # what the recorded settings differ in
-
-
-def describe(settings: Settings, names: Iterable[str] = VARIED) -> str:
-    """The settings called `names` in words, such as "random, h 128, lr 1, clip off"."""
-    words = {
-        "batches": BATCHES[settings.batches],
-        "hidden_size": f"h {settings.hidden_size}",
-        "lr": f"lr {settings.lr:g}",
-        "max_norm": "clip off" if settings.max_norm is None else f"clip {settings.max_norm:g}",
-        "network": "from scratch" if settings.network == "scratch" else f"torch.nn.{settings.network}",
-    }
-    return ", ".join(words.get(name) or f"{name} {getattr(settings, name)}" for name in names)
+VIEW = ("epoch", "coloured", *TICKS)
+MOST = len(plot.COLORS)
+FULL = f"{MOST} runs are pinned already: unpin one of them first."
 
 
-def tell_apart(shown: list[Settings]) -> list[str]:
-    """For each of the settings a legend with only what differs among them, or with all when there is one alone.
-
-    The network and the kind of minibatches stand in lines of their own, so that a legend stays narrow.
-    """
-    names = [f.name for f in fields(Settings) if f.name != "num_epochs"]
-    differing = [name for name in names if len({getattr(settings, name) for settings in shown}) > 1] or VARIED
-    lines = [["network"], ["batches"], [name for name in names if name not in ("network", "batches")]]
-    lines = [[name for name in line if name in differing] for line in lines]
-    return ["\n".join(describe(settings, line) for line in lines if line) for settings in shown]
-
-
-def how_it_ends(run: Run) -> str:
-    """What became of a run, in one sentence."""
-    if not run.perplexity:
-        return run.stopped or "It has not begun."
-    bad, last = diverged_in(run.perplexity), run.perplexity[-1]
-    if run.stopped:
-        return f"It diverged: {run.stopped}"
-    if bad and last > GUESS:
-        return f"It diverged: above 100 in epoch {bad}, and {last:.3g} at the end, where a blind guess has {GUESS:g}."
-    jump = f"a jump above 100 in epoch {bad} and " if bad else ""
-    end = f"It ends at {last:.3g} on its training text"
-    if run.unseen:
-        end += f" and {run.unseen[max(run.unseen)]:.3g} on unseen text"
-    return f"{end}, after {jump}a best of {min(run.perplexity):.3g}."
-
-
-def at_epoch(run: Run, epoch: int) -> str:
-    """What a run had reached at `epoch`, and the last sample that it had written, in words."""
-    if epoch > len(run.perplexity):
-        return f"At epoch {epoch} there was no training any more."
-    reading = f"Epoch {epoch}: training text {run.perplexity[epoch - 1]:.3g}"
-    looked = max((e for e in run.unseen if e <= epoch), default=None)
-    if looked is not None:
-        reading += f", unseen text {run.unseen[looked]:.3g}" + (f" (epoch {looked})" if looked != epoch else "")
-    sampled = max((e for e in run.samples if e <= epoch), default=None)
-    return f"{reading}." if sampled is None else f"{reading}. It writes (epoch {sampled}): {run.samples[sampled]}"
-
-
-def left_out(problems: list[str], most: int = 4) -> str:
-    """A line about the files that are no recordings, the first few of them named; empty when there are none."""
-    if not problems:
-        return ""
-    more = f"; and {len(problems) - most} more" if len(problems) > most else ""
-    return f"\nLeft out: {'; '.join(problems[:most])}{more}. To make recordings anew: {COMMAND}"
-
-
-def recordings(folder: Path) -> tuple[dict[Settings, Run], list[str]]:
-    """What `load_runs` reads, kept in memory once for all explorers as long as no file changes."""
-    files = [(path.name, path.lstat()) for path in sorted(folder.glob("*")) if path.suffix != ".tmp"]
-    return _recordings(folder, tuple((name, file.st_mtime_ns, file.st_ctime_ns, file.st_size) for name, file in files))
-
-
-@lru_cache(maxsize=1)
-def _recordings(folder: Path, files: tuple) -> tuple[dict[Settings, Run], list[str]]:
-    return load_runs(folder)
+def cell_of(settings: Settings) -> int:
+    """The number of the map's cell for `settings`; raises ValueError when the map has none."""
+    require(settings in CELLS, f"{settings} is not on the map, where only {', '.join(VARIED)} vary.")
+    return CELLS.index(settings)
 
 
 class Pin(NamedTuple):
@@ -101,122 +39,116 @@ class Pin(NamedTuple):
     color: str
 
 
-def draw_grad_norms(ax: Axes, pins: list[Pin], max_norm: float | None) -> None:
-    """Draw norms of gradients against the epoch, and the threshold if there is one."""
-    for pin in pins:
-        norms = np.clip(pin.run.grad_norm, 1e-3, 1e3)
-        ax.plot(np.arange(1, len(norms) + 1), norms, color=pin.color, linewidth=2)
-    ax.set_yscale("log")
-    ax.set_yticks([0.01, 0.1, 1, 10, 100], ["0.01", "0.1", "1", "10", "100"])
-    ax.minorticks_off()
-    if max_norm is not None:
-        ax.axhline(max_norm, color=plot.GREY, linewidth=1, linestyle="--", zorder=1)
-        place = {"ha": "right", "va": "bottom", "transform": ax.get_yaxis_transform()}
-        ax.text(0.99, max_norm, f"clipped at {max_norm:g}", color=plot.INK, fontsize=11, **place)
-    ax.set(ylim=(0.008, 120), xlabel="epoch", ylabel="norm")
+class Explorer(anywidget.AnyWidget):
+    """Every recorded run on a map, its curves at once, its sample texts, and up to six runs pinned to compare.
 
-
-class Explorer(AnsweringFigure):
-    """Notebook 08: every recorded run, its curves at once, its sample texts, and runs pinned to compare with.
-
-    ladder: name and perplexity of what to compare with, as horizontal lines.
+    ladder: name and perplexity of what to compare with, as horizontal lines. pins: settings of recorded runs, or what
+    `view` gave; None leaves a colour free. chosen: the settings whose run is shown. view: `epoch`, `coloured` (one of
+    MEASURES), `log`, `show_training`, `show_unseen`, `show_ladder`, `show_norm`. Raises ValueError or TraitError.
     """
 
-    MOST_PINS = 5
+    # the text, not the path: anywidget would watch a file, and keep every explorer for that
+    _esm = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
     newest: ClassVar["Explorer"]  # where a live run is pinned whose own explorer was closed
+    data = traitlets.Bytes().tag(sync=True)
+    ladder = traitlets.Dict().tag(sync=True)
+    slots = traitlets.List().tag(sync=True)  # the pins: the number of a cell, a live run as the page has it, or None
+    cell = traitlets.Int(min=0, max=len(CELLS) - 1).tag(sync=True)  # of the map, whose run is chosen
+    epoch = traitlets.Int(LAST, min=1, max=LAST).tag(sync=True)
+    coloured = traitlets.Enum(list(MEASURES), next(iter(MEASURES))).tag(sync=True)
+    log = traitlets.Bool(True).tag(sync=True)
+    show_training = traitlets.Bool(True).tag(sync=True)
+    show_unseen = traitlets.Bool(True).tag(sync=True)
+    show_ladder = traitlets.Bool(False).tag(sync=True)
+    show_norm = traitlets.Bool(False).tag(sync=True)
+    _count: ClassVar = count()  # of live runs
 
-    def __init__(self, ladder: dict[str, float] | None = None, folder: Path = FOLDER):
-        self.runs, self.problems = recordings(folder)
-        self.ladder, self.pins = ladder or {}, []
-        c = self._make_controls()
-        self.pin_button = w.Button(description="pin", layout={"width": "70px"})
-        self.clear_button = w.Button(description="clear", layout={"width": "70px"})
-        self.pin_button.on_click(lambda button: self._pin_chosen())
-        self.clear_button.on_click(lambda button: self.clear())
-        ticks = [c[name] for name in ("log", "show_training", "show_unseen", "show_ladder", "show_norm")]
-        rows = [
-            [c["batches"]],
-            [c["hidden_size"], c["lr"], c["max_norm"]],
-            [*ticks, self.pin_button, self.clear_button],
-            [c["epoch"], player(c["epoch"], interval=60)],  # at the end, so that it starts from the beginning
-        ]
-        super().__init__(self._draw, c, (10, 3.3), rows)
+    def __init__(
+        self,
+        ladder: dict[str, float] | None = None,
+        folder: Path = FOLDER,
+        pins: Iterable[Settings | Pin | None] = (),
+        chosen: Settings = CLASSIC,
+        **view: Any,
+    ):
+        require(view.keys() <= set(VIEW), f"{', '.join(view)}: a view has {', '.join(VIEW)}, and no more.", TypeError)
+        self.runs, self.problems, data = recordings(folder)
+        self._live: dict[int, Pin] = {}  # pinned runs that are not on the map, by the number that the page gives back
+        super().__init__(data=data, ladder=ladder or {}, cell=cell_of(chosen), **view)
+        slots = [cell_of(pin) if isinstance(pin, Settings) else pin and self._slot(*pin) for pin in pins]
+        require(len(slots) <= MOST, FULL)
+        # a lecturer's view opens without the runs whose files are gone
+        self.slots = [None if isinstance(slot, int) and CELLS[slot] not in self.runs else slot for slot in slots]
+        close_earlier(self)
         Explorer.newest = self
 
-    @staticmethod
-    def _make_controls() -> dict[str, w.Widget]:
-        def slider(label: str, name: str, width: str) -> w.SelectionSlider:
-            values = sorted({OFF if getattr(s, name) is None else getattr(s, name) for s in GRID})
-            options = [("off" if value == OFF else f"{value:g}", value) for value in values]
-            return labelled(w.SelectionSlider, label, width, options=options, value=getattr(CLASSIC, name))
+    @property
+    def pins(self) -> list[Pin]:
+        """The pinned runs, with their names and colours."""
+        found = []
+        for slot, color in zip(self.slots, plot.COLORS, strict=False):
+            if isinstance(slot, dict):
+                found.append(self._live[slot["number"]]._replace(color=color))
+            elif slot is not None:
+                found.append(Pin(self.runs[CELLS[slot]], "", color))
+        return found
 
-        def tick(label: str, width: str, value: bool) -> w.Checkbox:
-            return w.Checkbox(value=value, description=label, indent=False, layout={"width": width})
-
-        last = CLASSIC.num_epochs
-        return {
-            "batches": choice_of_minibatches(),
-            "hidden_size": slider("hidden units", "hidden_size", "270px"),
-            "lr": slider("learning rate", "lr", "290px"),
-            "max_norm": slider("clipping", "max_norm", "250px"),
-            "log": tick("logarithmic", "115px", True),
-            "show_training": tick("training text (solid)", "170px", True),
-            "show_unseen": tick("unseen text (dotted)", "170px", True),
-            "show_ladder": tick("ladder", "80px", False),
-            "show_norm": tick("gradient norm", "130px", False),
-            "epoch": labelled(w.IntSlider, "epoch", "420px", value=last, min=1, max=last),
-        }
+    @property
+    def view(self) -> dict[str, Any]:
+        """What is shown, in words that open the same picture: `Explorer(**explorer.view)`."""
+        pins = [
+            self._live[slot["number"]] if isinstance(slot, dict) else None if slot is None else CELLS[slot]
+            for slot in self.slots
+        ]
+        shown = {name: getattr(self, name) for name in VIEW}
+        return {"ladder": dict(self.ladder), "pins": pins, "chosen": CELLS[self.cell], **shown}
 
     def pin(self, run: Run, name: str = "") -> None:
-        """Keep a run in the picture, under `name` if it has one; a sixth pin replaces the first."""
-        if not any(pin.run is run for pin in self.pins):
-            kept = self.pins[-self.MOST_PINS + 1 :] if len(self.pins) == self.MOST_PINS else self.pins
-            taken = {pin.color for pin in kept}
-            color = next(color for color in plot.COLORS[1:] if color not in taken)  # a pin keeps its colour
-            self.pins = [*kept, Pin(run, name, color)]
-        self.answer()
+        """Keep a run in the picture, under `name` if it has one; raises ValueError when six are kept already."""
+        if any(pin.run is run for pin in self.pins):
+            return
+        slots = self.slots if None in self.slots else [*self.slots, None]
+        require(len(slots) <= MOST, FULL)
+        free = slots.index(None)
+        self.slots = [*slots[:free], self._slot(run, name), *slots[free + 1 :]]
+        shown = {slot["number"] for slot in self.slots if isinstance(slot, dict)}
+        self._live = {number: pin for number, pin in self._live.items() if number in shown}
+
+    def _slot(self, run: Run, name: str, color: str = "") -> int | dict:
+        if self.runs.get(run.settings) is run:
+            return cell_of(run.settings)
+        number = next(Explorer._count)
+        self._live[number] = Pin(run, name, color)
+        return {"number": number, **packed(run, ": ".join(filter(None, [name, describe(run.settings)])))}
 
     def clear(self) -> None:
         """Remove all pinned runs."""
-        self.pins = []
-        self.answer()
+        self.slots, self._live = [], {}
 
-    def _pin_chosen(self) -> None:
-        run = self.runs.get(self._chosen(**{name: self.controls[name].value for name in VARIED}))
-        if run is not None:
-            self.pin(run)
+    def close(self) -> None:
+        """Take the explorer from the page."""
+        super().close()
+        self.layout.close()
 
-    @staticmethod
-    def _chosen(max_norm: float, **others) -> Settings:
-        return replace(CLASSIC, max_norm=None if max_norm == OFF else max_norm, **others)
-
-    def _draw(self, figure, epoch, log, show_training, show_unseen, show_ladder, show_norm, **chosen) -> str:
-        settings = self._chosen(**chosen)
-        current = self.runs.get(settings)
-        shown = [Pin(current, "", plot.COLORS[0])] if current is not None else []
-        shown += [pin for pin in self.pins if pin.run is not current]  # the chosen run itself has no second curve
+    def _draw(self, figure: Figure) -> None:
+        """The same view without the map, for a page where nothing answers."""
+        pins, run = self.pins, self.runs.get(CELLS[self.cell])
+        own = [pin for pin in pins if pin.run is run] or [Pin(run, "", plot.INK)] if run else []
+        shown = own + [pin for pin in pins if pin.run is not run]
+        labels = [f"{pin.name}\n" * bool(pin.name) + describe(pin.run.settings).replace(", h", "\nh") for pin in shown]
         curves = [
-            plot.Curve(f"{pin.name}: {label}" if pin.name else label, pin.color, pin.run.perplexity, pin.run.unseen)
-            for label, pin in zip(tell_apart([pin.run.settings for pin in shown]), shown, strict=True)
+            plot.Curve(label, pin.color, pin.run.perplexity, pin.run.unseen)
+            for label, pin in zip(labels, shown, strict=True)
         ]
-        frame = {"left": 0.075, "right": 0.77, "top": 0.98, "bottom": 0.16}
-        if show_norm:
-            figure.set_size_inches(10, 4.4)
-            heights = {"height_ratios": [2.4, 1], "hspace": 0.12}
-            ax, below = figure.subplots(2, 1, sharex=True, gridspec_kw={**frame, **heights})
-        else:
-            ax = figure.subplots(gridspec_kw=frame)
-        ladder = {"guessing": GUESS, **(self.ladder if show_ladder else {})}
-        thick = 0 if current is not None else None
-        plot.draw_runs(ax, curves, thick, epoch, log, show_training, show_unseen, ladder)
-        if current is None:
-            ax.text(0.5, 0.5, "not recorded", ha="center", transform=ax.transAxes, color=plot.GREY, fontsize=20)
-        if show_norm:
-            ax.set_xlabel("")
-            draw_grad_norms(below, shown, settings.max_norm)
-        pinned = f" {len(self.pins)} pinned." if self.pins else ""
-        if current is None:
-            said = f"{describe(settings)}: this setting was not recorded, or its file was left out.{pinned}"
-        else:
-            said = f"{describe(settings)}. {how_it_ends(current)}{pinned}\n{at_epoch(current, epoch)}"
-        return said + left_out(self.problems)
+        ladder = {"guessing": GUESS, **(self.ladder if self.show_ladder else {})}
+        ax = figure.subplots(gridspec_kw={"left": 0.075, "right": 0.77, "top": 0.98, "bottom": 0.16})
+        switches = self.log, self.show_training, self.show_unseen
+        plot.draw_runs(ax, curves, 0 if own else None, self.epoch, *switches, ladder)
+
+    def _repr_mimebundle_(self, **arguments):
+        bundle, metadata = super()._repr_mimebundle_(**arguments)
+        picture = Image.open(io.BytesIO(plot.picture(self._draw, (10, 3.3)))).convert("RGB")
+        png = io.BytesIO()  # of few colours, for it is stored with the notebook
+        picture.quantize(method=Image.Quantize.FASTOCTREE).save(png, "PNG")
+        png = base64.b64encode(png.getvalue()).decode()
+        return {**bundle, "text/plain": FALLBACK, "image/png": png}, metadata

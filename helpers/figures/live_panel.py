@@ -1,6 +1,7 @@
 """The live panel: training with buttons, and what it shows while it runs."""
 
 import html
+import math
 import threading
 import weakref
 from collections.abc import Callable
@@ -16,8 +17,11 @@ from ..runs.recording import Run, diverged_in
 from ..runs.settings import BATCHES, CLASSIC, Settings
 from ..text import Vocab, clean, read_book
 from .answering import Box, in_html, in_words, labelled, row_of
-from .explorer import OFF, Explorer, describe
+from .explorer import Explorer
+from .explorer_data import describe
 from .live_run import LiveRun
+
+OFF = math.inf  # a choice's value for "no clipping", for it cannot hold None
 
 
 def make_controls(settings: Settings) -> dict[str, w.Dropdown]:

@@ -293,6 +293,20 @@ class Widget:
                 assert place["x"] + place["width"] <= box["x"] + box["width"] + 2, part.evaluate("e => e.outerHTML")
 
 
+class PageFigure(Widget):
+    """A figure that the page draws itself, in a shadow root, which locators look into."""
+
+    def says(self) -> str:
+        return self.box.inner_text()
+
+    def picture(self) -> str:
+        return "".join(self.box.locator("svg").evaluate_all("all => all.map(svg => svg.outerHTML)"))
+
+    def check_nothing_is_cut_off(self) -> None:
+        wide, room = self.box.evaluate("box => [box.scrollWidth, box.clientWidth]")
+        assert wide <= room, f"{wide} pixels wide in a place of {room}"
+
+
 class Book:
     """One notebook, open in JupyterLab."""
 
@@ -312,6 +326,12 @@ class Book:
     def menu(self, menu: str, entry: str) -> None:
         self.page.locator(".lm-MenuBar-item", has_text=menu).first.click()
         self.page.locator(".lm-Menu").get_by_text(entry, exact=True).first.click()
+
+    def command(self, name: str) -> None:
+        """Run a command from the palette."""
+        self.page.keyboard.press("Control+Shift+C")
+        self.page.locator(".lm-CommandPalette-input").fill(name)
+        self.page.locator(".lm-CommandPalette-item").filter(has_text=name).first.click()
 
     def wait_for(self, holds, what: str, timeout: float = 120) -> None:
         end = time.monotonic() + timeout
@@ -370,8 +390,9 @@ class Book:
 
     def figures(self) -> list[Widget]:
         boxes = self.page.locator(".jp-OutputArea-output > .widget-vbox, .jp-OutputArea-output .widget-vbox")
-        boxes = boxes.filter(has=self.page.locator(".widget-image"))
-        return [Widget(self.page, boxes.nth(i)) for i in range(boxes.count())]
+        boxes = boxes.filter(has=self.page.locator(".widget-image")).or_(self.page.locator(".explorer"))
+        kinds = ["explorer" in (box.get_attribute("class") or "") for box in boxes.all()]
+        return [(PageFigure if own else Widget)(self.page, boxes.nth(i)) for i, own in enumerate(kinds)]
 
     def figure(self) -> Widget:
         (figure,) = self.figures()

@@ -184,13 +184,13 @@ def minibatches_answer_and_the_panel_trains(book: Book) -> None:
 
 def a_live_run_joins_the_recorded_ones(book: Book) -> None:
     explorer, panel = book.figures()
-    explorer.click("random")
     panel.choose("epochs", "20")
     click_until(panel, "Start", "running")
     panel.wait_until(lambda: is_(panel, "finished"), "the end", 60)
     before = explorer.picture()
     panel.button("Pin").click()
     explorer.wait_until(lambda: explorer.picture() != before, "the live run in the explorer's picture")
+    assert "live 1: random, h 64, lr 3, clip 0.3" in explorer.says()
 
 
 MORE = {
@@ -215,7 +215,7 @@ def run(book: Book) -> None:
             count = stopped.count()
             book.menu("Kernel", "Interrupt Kernel")
             book.wait_for(lambda count=count: stopped.count() > count, "the run is interrupted")
-        if drawn is None and book.page.locator(".widget-image").count():
+        if drawn is None and book.page.locator(".widget-image, .explorer").count():
             drawn = time.monotonic() - start
         book.check_no_error()
         assert time.monotonic() < start + 120, f"{book.name}: not all cells have run"
@@ -230,10 +230,9 @@ def drive(figure: Widget, name: str, moves: list) -> None:
             figure.press(figure.slider(label), key)
         figure.wait_until(lambda p=pattern: re.search(p, figure.says(), re.S), f"{label} {keys}: {pattern}")
     labels = figure.slider_labels()
-    is_explorer = figure.button("pin").count()  # which has tests of its own
-    for label in labels[:2] if is_explorer else labels:
+    for label in labels:
         figure.drive(label)
-    if labels and not is_explorer:
+    if labels:
         figure.measure_keys(labels[0], name)
 
 
