@@ -165,7 +165,7 @@ def test_figures_answer_and_code_runs_in_a_slide(open_book):
     assert figure.press(figure.slider(label), "Home") and "Cut after 0 of 7 columns" in figure.says()
     deck.check(deck.state(), (1280, 720))
     place = deck.state()["active"]
-    deck.page.mouse.click(4, 4)  # beside the slide: from here on keys no longer move the slider
+    figure.image.click()  # from here on Page Down no longer moves the slider
     assert deck.press("PageDown")["active"] > place and deck.press("PageUp")["active"] == place
     editor = book.page.locator(".jp-deck-mod-visible.jp-mod-active .cm-content")
     deck.go_to(editor)
