@@ -25,6 +25,7 @@ settings.load_profile("course")
 SECONDS = {
     "notebooks/07_training.ipynb": 220,
     "tests/browser/test_notebooks.py": 170,
+    "tests/browser/test_lecture.py": 110,
     "tests/browser/test_live.py": 50,
     "tests/browser/test_explorer.py": 30,
     "tests/browser/test_leftovers.py": 25,
