@@ -133,7 +133,6 @@ def test_keys_work_without_focus_and_the_place_is_kept(open_deck):
         deck.page.wait_for_selector(".jp-Deck", state="detached")
         deck.start()
         assert deck.state()["active"] == place
-    deck.page.keyboard.press("F8")
 
 
 def test_figures_answer_and_code_runs_in_a_slide(open_book):
@@ -159,13 +158,13 @@ def test_figures_answer_and_code_runs_in_a_slide(open_book):
     deck.page.keyboard.press("Control+Enter")
     book.page.locator(".jp-deck-mod-visible .jp-OutputArea-output", has_text="run in its slide").wait_for()
     book.check()
-    deck.page.keyboard.press("F8")
 
 
 def test_without_the_extension_notebooks_open_and_run(page, open_book):
     for name in ("jupyterlab-slideshow", "@deathbeds"):
-        page.route(f"**/labextensions/{name}/**", lambda route: route.abort())
+        page.route(f"**/lab/extensions/{name}/**", lambda route: route.abort())
     book = open_book("01_concatenation.ipynb")
-    assert not page.locator(BUTTON).count()
+    page.keyboard.press("F8")
+    assert not page.locator(".jp-Deck").count()
     book.run()
     assert book.figure().press(book.figure().slider("row"), "End")
