@@ -167,4 +167,4 @@ def test_without_the_extension_notebooks_open_and_run(page, open_book):
     page.keyboard.press("F8")
     assert not page.locator(".jp-Deck").count()
     book.run()
-    assert book.figure().press(book.figure().slider("row"), "End")
+    assert book.figure().press(book.figure().slider("cut after column"), "End")
