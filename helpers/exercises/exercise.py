@@ -19,6 +19,9 @@ Without `cases` the answer is a value, and `right` and the mistakes are function
 - also(answer, generator): what is asked of an answer whose results are right, raising Wrong
 - judge(answer, generator): in place of all this, raising Wrong
 - atol: how close is equal
+- forbidden: names of torch's functions that the answer may not call, as a tuple, with what is said then, in a dict
+- from_case, from_right: mistakes made by way of `right`, with their hints, in dicts: what it is given in place of the
+  case, and what is made of its result
 
 A name with an underscore in front is the class's own business.
 """
@@ -33,6 +36,7 @@ from .compare import agrees, describe, explain_difference
 
 RIGHT, WRONG, UNTOUCHED = "✅", "❌", "⬜"
 PARTS = {"cases", "then", "right", "run", "tells", "otherwise", "also", "judge", "atol"}
+PARTS |= {"forbidden", "from_case", "from_right"}
 
 
 @dataclass(frozen=True)
@@ -74,14 +78,16 @@ def _mistakes(name: str, function: Callable) -> list[Mistake]:
 class Exercise:
     """A check that prints ✅ and what the right answer means, ❌ and what it looks like, or ⬜; it never raises."""
 
-    def __init__(self, written: type, level: str, minutes: int, meaning: str, forbidden: dict):
-        self.name, self.chapter = written.__name__, written.__module__.rpartition(".")[2]
-        self.level, self.minutes, self.meaning = level, minutes, meaning
-        self.forbidden = forbidden  # names of torch's functions, as a tuple, and the sentence
+    def __init__(self, written: type, level: str, minutes: int, meaning: str):
+        self.name, self.level, self.minutes, self.meaning = written.__name__, level, minutes, meaning
         own = {name: part for name, part in vars(written).items() if not name.startswith("_")}
         self.parts = {name: part for name, part in own.items() if name in PARTS}
         self.mistakes = [m for name, part in own.items() if name not in PARTS for m in _mistakes(name, part)]
         self.right, self.atol = self.parts.get("right"), self.parts.get("atol", 1e-6)
+        for make, hint in self.parts.get("from_case", {}).items():
+            self.mistakes.append(Mistake("from_case", hint, lambda *case, make=make: self.right(*make(*case))))
+        for make, hint in self.parts.get("from_right", {}).items():
+            self.mistakes.append(Mistake("from_right", hint, lambda *case, make=make: make(self.right(*case))))
         self.takes_function = "cases" in self.parts or "judge" in self.parts
 
     def __call__(self, answer) -> None:
@@ -117,7 +123,7 @@ class Exercise:
         for name in ("cases", "then"):
             if name in self.parts:
                 self._compare(answer, self.parts[name](generator))
-        for names, sentence in self.forbidden.items():
+        for names, sentence in self.parts.get("forbidden", {}).items():
             if set(names) & set(torch_calls(answer, *self.parts["cases"](generator)[-1])):
                 raise Wrong(sentence)
         if "also" in self.parts:
@@ -134,10 +140,10 @@ class Exercise:
         right = [agrees(r, e, self.atol) for r, e in zip(results, expected, strict=True)]
         if all(right):
             return
+        tried = sorted(zip(right, results, cases, strict=True), key=lambda one: one[0])  # what tells mistakes apart first
         for mistake in self.mistakes:
             try:
-                made = (self._run_ours(mistake.answer, *case) for case in cases)
-                if all(agrees(r, m, self.atol) for r, m in zip(results, made, strict=True)):
+                if all(agrees(r, self._run_ours(mistake.answer, *case), self.atol) for _, r, case in tried):
                     raise Wrong(mistake.hint)
             except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError):  # it does not fit these cases
                 continue
@@ -161,6 +167,6 @@ class Exercise:
         return f"For {', '.join(map(describe, case))}" if case else "Here"
 
 
-def exercise(level: str, minutes: int, meaning: str, forbidden: dict | None = None) -> Callable[[type], Exercise]:
+def exercise(level: str, minutes: int, meaning: str) -> Callable[[type], Exercise]:
     """Turn a class of functions, as above, into a check."""
-    return lambda written: Exercise(written, level, minutes, meaning, forbidden or {})
+    return lambda written: Exercise(written, level, minutes, meaning)
