@@ -84,11 +84,12 @@ class Exercise:
         self.parts = {name: part for name, part in own.items() if name in PARTS}
         self.mistakes = [m for name, part in own.items() if name not in PARTS for m in _mistakes(name, part)]
         self.right, self.atol = self.parts.get("right"), self.parts.get("atol", 1e-6)
-        for make, hint in self.parts.get("from_case", {}).items():
-            self.mistakes.append(Mistake("from_case", hint, lambda *case, make=make: self.right(*make(*case))))
-        for make, hint in self.parts.get("from_right", {}).items():
-            self.mistakes.append(Mistake("from_right", hint, lambda *case, make=make: make(self.right(*case))))
+        for change, hint in self.parts.get("from_case", {}).items():
+            self.mistakes.append(Mistake("from_case", hint, lambda *case, change=change: self.right(*change(*case))))
+        for change, hint in self.parts.get("from_right", {}).items():
+            self.mistakes.append(Mistake("from_right", hint, lambda *case, change=change: change(self.right(*case))))
         self.takes_function = "cases" in self.parts or "judge" in self.parts
+        self.run = self.parts.get("run", call if self.takes_function else value)  # what is compared of an answer
 
     def __call__(self, answer) -> None:
         print(self.verdict(answer))
@@ -108,11 +109,6 @@ class Exercise:
     def hint(self, name: str) -> str:
         """The hint of the mistake called `name`."""
         return next(mistake.hint for mistake in self.mistakes if mistake.name == name)
-
-    def run(self, answer, *case):
-        """What is compared of an answer for one case."""
-        run = self.parts.get("run", call if self.takes_function else lambda answer: value(answer))
-        return run(answer, *case)
 
     def _judge(self, answer, generator) -> None:
         if "judge" in self.parts:
@@ -140,17 +136,18 @@ class Exercise:
         right = [agrees(r, e, self.atol) for r, e in zip(results, expected, strict=True)]
         if all(right):
             return
-        tried = sorted(zip(right, results, cases, strict=True), key=lambda one: one[0])  # what tells mistakes apart first
+        order = sorted(range(len(cases)), key=right.__getitem__)  # wrong results first: they tell the mistakes apart
         for mistake in self.mistakes:
             try:
-                if all(agrees(r, self._run_ours(mistake.answer, *case), self.atol) for _, r, case in tried):
+                if all(agrees(results[i], self._run_ours(mistake.answer, *cases[i]), self.atol) for i in order):
                     raise Wrong(mistake.hint)
             except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError):  # it does not fit these cases
                 continue
-        first = right.index(False)
+        first = order[0]
         if "otherwise" in self.parts:
             raise Wrong(self.parts["otherwise"](results[first], *cases[first]))
-        raise Wrong(explain_difference(results[first], expected[first], self._asked(*cases[first])))
+        tells = self.parts.get("tells", lambda *case: f"For {', '.join(map(describe, case))}" if case else "Here")
+        raise Wrong(explain_difference(results[first], expected[first], tells(*cases[first])))
 
     def _run_ours(self, function: Callable, *case):
         """Our own functions are run as an answer is; without a `run` part, plainly."""
@@ -160,11 +157,6 @@ class Exercise:
             return self.run(function if self.takes_function else function(), *case)
         except Wrong as wrong:
             raise ValueError(str(wrong)) from None
-
-    def _asked(self, *case) -> str:
-        if "tells" in self.parts:
-            return self.parts["tells"](*case)
-        return f"For {', '.join(map(describe, case))}" if case else "Here"
 
 
 def exercise(level: str, minutes: int, meaning: str) -> Callable[[type], Exercise]:
