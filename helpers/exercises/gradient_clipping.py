@@ -1,7 +1,5 @@
 """Checks of notebook 06."""
 
-import math
-
 import numpy as np
 import torch
 
@@ -72,19 +70,21 @@ class clip_together:
         norm = float(norm_of(gradients))
         return [g * min(1.0, max_norm / norm if norm else 1.0) for g in gradients]
 
-    from_case = {
-        lambda gs, max_norm: (gs, max_norm, lambda gs: sum(g.norm() for g in gs)): "You add the norms of the tensors "
-        "up: their squares add up, and the root comes last.",
-        lambda gs, max_norm: (gs, max_norm, lambda gs: _norm(gs) ** 2): "The sum of the squares is not the norm yet: "
-        "take its root.",
-        lambda gs, max_norm: (gs, max_norm, lambda gs: max(g.abs().max() for g in gs)): "You measure the gradient by "
-        "its largest entry: the root of the sum of all squares is meant.",
-        lambda gs, max_norm: (gs, max_norm, lambda gs: max(g.norm() for g in gs)): "You measure by the longest tensor "
-        "alone: all of them count, as one long vector.",
-        lambda gs, max_norm: (gs, max_norm, lambda gs: gs[0].norm()): "Only the first tensor's norm is taken: all of "
-        "them count, as one long vector.",
-        lambda gs, max_norm: (gs, math.inf): "Nothing is clipped: the norm can still be greater than max_norm.",
-    }
+    @variants(
+        norm_of={
+            lambda gs: sum(g.norm() for g in gs): "You add the norms of the tensors up: their squares add up, and the "
+            "root comes last.",
+            lambda gs: _norm(gs) ** 2: "The sum of the squares is not the norm yet: take its root.",
+            lambda gs: max(g.abs().max() for g in gs): "You measure the gradient by its largest entry: the root of the "
+            "sum of all squares is meant.",
+            lambda gs: max(g.norm() for g in gs): "You measure by the longest tensor alone: all of them count, as one "
+            "long vector.",
+            lambda gs: gs[0].norm(): "Only the first tensor's norm is taken: all of them count, as one long vector.",
+            lambda gs: 0.0: "Nothing is clipped: the norm can still be greater than max_norm.",
+        }
+    )
+    def other_norm(gradients, max_norm, norm_of):
+        return clip_together.right(gradients, max_norm, norm_of)
 
     def each_on_its_own(gradients, max_norm):
         """Each tensor is clipped on its own, so their directions against one another change: one norm for all, one

@@ -22,7 +22,7 @@ class perplexity_of:
         return [("a bad cab " * 300, {"a": 0.3, "b": 0.2, "c": 0.1, "d": 0.15, " ": 0.25})]
 
     def right(text, chance):
-        return math.exp(_loss(text, chance))
+        return math.exp(-fmean(math.log(chance[character]) for character in text))
 
     from_case = {
         lambda text, chance: (chance, chance): "You average over the alphabet. Perplexity averages over the characters "
@@ -51,10 +51,6 @@ class perplexity_of:
     def expected_by_the_model(text, chance):
         """This does not look at the text: it is what the model expects. Score the characters that came."""
         return math.exp(-sum(p * math.log(p) for p in chance.values()))
-
-
-def _loss(text, chance) -> float:
-    return -fmean(math.log(chance[character]) for character in text)
 
 
 def _values(generator, ranks: list[int], start: float = 3) -> list[float]:
@@ -159,6 +155,8 @@ class stop_early:
             cases.append(({step * place: value for place, value in enumerate(values, start=1)}, patience))
         return cases
 
+    right = _stopped
+
     from_case = {
         lambda *case: (*case, "all_added_up"): "You add up all measurements that were not lower. A new lowest value "
         "makes the patience whole again.",
@@ -188,8 +186,6 @@ class stop_early:
     def only_the_lowest(unseen, patience):
         """You looked at the whole curve for its lowest point. While training you cannot see what comes later."""
         return _turn(unseen), _turn(unseen)
-
-    right = _stopped
 
     @variants(ends=(lambda unseen, _: max(unseen), lambda unseen, patience: _stopped(unseen, patience, "goes_on")[0]))
     def reads_on(unseen, patience, ends):
@@ -232,32 +228,30 @@ class bigrams:
     def then(generator):  # characters that nothing follows, and some that never come
         return [("abac", "abc"), ("abba", "abcd"), ("ababbaabbc", "abcd")]
 
-    from_case = {
-        lambda *case: (*case, lambda t: t.c / t.N): "These are the bare counts. A pair that never occurred gets 0: "
-        "when it comes, perplexity is infinite.",
-        lambda *case: (*case, lambda t: (t.c + 1) / (t.N + t.V)): "You add one to each count. So every new pair gets "
-        "the same chance; the shorter context knows better.",
-        lambda *case: (*case, lambda t: (t.c + 1 / t.V) / (t.N + 1)): "You share out equal chances with weight 1. The "
-        "shorter context has k votes, and they are not equal.",
-        lambda *case: (*case, lambda t: (t.c + t.shorter) / (t.N + t.k)): "The rows do not add up to 1: the shorter "
-        "context has k votes below the line, and above it?",
-        lambda *case: (*case, lambda t: (t.c + t.k * t.shorter) / t.N): "The rows add up to more than 1: the k votes "
-        "of the shorter context are missing below the line.",
-        lambda *case: (*case, lambda t: (t.c + t.k / t.V) / (t.N + t.k)): "The shorter context of one character is no "
-        "character: how frequent each is, not equal chances.",
-        lambda *case: (*case, lambda t: (t.c + t.k * t.single / t.single.sum()) / (t.N + t.k)): "The frequencies of "
-        "the single characters must be smoothed too: they borrow from equal chances.",
-        lambda *case: (*case, lambda t: (t.c + t.k * t.shorter) / (t.single[:, None] + t.k)): "N counts how often a "
-        "character was *followed* by one. The last character of the text is not.",
-        lambda text, symbols: (text, "".join(sorted(symbols))): "Your rows and columns are in sorted order: row i "
-        "belongs to `symbols[i]`, in the order given.",
-    }
-    from_right = {
-        lambda table: table.T: "Rows and columns are swapped: row i belongs to the character before, column j to the "
-        "one after it.",
-    }
-
     right = _table
+
+    @variants(
+        formula={
+            lambda t: t.c / t.N: "These are the bare counts. A pair that never occurred gets 0: when it comes, "
+            "perplexity is infinite.",
+            lambda t: (t.c + 1) / (t.N + t.V): "You add one to each count. So every new pair gets the same chance; the "
+            "shorter context knows better.",
+            lambda t: (t.c + 1 / t.V) / (t.N + 1): "You share out equal chances with weight 1. The shorter context has "
+            "k votes, and they are not equal.",
+            lambda t: (t.c + t.shorter) / (t.N + t.k): "The rows do not add up to 1: the shorter context has k votes "
+            "below the line, and above it?",
+            lambda t: (t.c + t.k * t.shorter) / t.N: "The rows add up to more than 1: the k votes of the shorter "
+            "context are missing below the line.",
+            lambda t: (t.c + t.k / t.V) / (t.N + t.k): "The shorter context of one character is no character: how "
+            "frequent each is, not equal chances.",
+            lambda t: (t.c + t.k * t.single / t.single.sum()) / (t.N + t.k): "The frequencies of the single characters "
+            "must be smoothed too: they borrow from equal chances.",
+            lambda t: (t.c + t.k * t.shorter) / (t.single[:, None] + t.k): "N counts how often a character was "
+            "*followed* by one. The last character of the text is not.",
+        }
+    )
+    def other_formula(text, symbols, formula):
+        return _table(text, symbols, formula)
 
     @variants(weight=(lambda t: t.V, lambda t: 1, lambda t: t.N))
     def other_weight(text, symbols, weight):
@@ -278,3 +272,11 @@ class bigrams:
     def one_left_out(text, symbols, singles):
         """The single characters are counted in the *whole* text: you leave one out."""
         return _table(text, symbols, singles=singles)
+
+    def sorted_symbols(text, symbols):
+        """Your rows and columns are in sorted order: row i belongs to `symbols[i]`, in the order given."""
+        return _table(text, "".join(sorted(symbols)))
+
+    def transposed(text, symbols):
+        """Rows and columns are swapped: row i belongs to the character before, column j to the one after it."""
+        return _table(text, symbols).T
