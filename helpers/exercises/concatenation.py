@@ -32,7 +32,7 @@ class cut_anywhere:  # the pair of products whose sum is XH @ W, cut before colu
     }
     from_right = {
         sum: "This is the sum. The two products themselves are asked for, as a pair.",
-        lambda pair: pair[::-1]: "Both products are right, but the other one comes first.",
+        lambda r: r[::-1]: "Both products are right, but the other one comes first.",
     }
 
     def columns_of_W_cut(XH, W, c):
@@ -226,9 +226,8 @@ class gradient_blocks:  # the gradients of W_xh and W_hh for the loss tanh([X, H
         return torch.autograd.grad(torch.tanh(X @ W_xh + H @ W_hh).square().mean(), (W_xh, W_hh))
 
     from_right = {
-        lambda pair: pair[::-1]: "Both gradients are right, but swapped: the rows of `W_xh` come first in the joined "
-        "matrix.",
-        lambda pair: [g.T for g in pair]: "Both gradients are transposed: a gradient has the shape of its matrix.",
+        lambda r: r[::-1]: "Both gradients are right, but swapped: the rows of `W_xh` come first in the joined matrix.",
+        lambda r: [g.T for g in r]: "Both gradients are transposed: a gradient has the shape of its matrix.",
         torch.cat: "This is the gradient of the joined matrix: it still has to be cut.",
     }
 

@@ -6,7 +6,9 @@ It is written as a class of plain functions, under the decorator `exercise`:
     class double:
         def cases(generator): return [(1,), (2.5,)]       # arguments, the easiest first
         def right(x): return 2 * x
-        def squared(x):                                     # any other name is a mistake;
+        from_case = {lambda x: (-x,): "A sign is lost."}    # mistakes that are `right` for another case,
+        from_right = {str: "A number is asked, no text."}   # or are made of what is right, each with its hint
+        def squared(x):                                     # any other name is a mistake, too;
             "That is the square of x: add it to itself."    # its docstring is the hint
             return x**2
 
@@ -19,9 +21,7 @@ Without `cases` the answer is a value, and `right` and the mistakes are function
 - also(answer, generator): what is asked of an answer whose results are right, raising Wrong
 - judge(answer, generator): in place of all this, raising Wrong
 - atol: how close is equal
-- forbidden: names of torch's functions that the answer may not call, as a tuple, with what is said then, in a dict
-- from_case, from_right: mistakes made by way of `right`, with their hints, in dicts: what it is given in place of the
-  case, and what is made of its result
+- forbidden: a dict of names of torch's functions, as a tuple, and what is said to an answer that calls one of them
 
 A name with an underscore in front is the class's own business.
 """

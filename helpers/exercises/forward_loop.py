@@ -124,7 +124,7 @@ class read_in_pieces:
         lambda *case: (*case, torch.cat, -1, True): "Every piece is read from the first state, as if nothing came "
         "before it: whose state should the next one get?",
     }
-    from_right = {lambda pair: pair[::-1]: "The two parts are swapped: the outputs come first, then the state."}
+    from_right = {lambda r: r[::-1]: "The two parts are swapped: the outputs come first, then the state."}
 
     def joined(model, pieces):
         """The numbers are right, but the pieces were joined before reading, so all of a long text must be in memory."""
@@ -164,8 +164,7 @@ class loss_by_step:
     }
     from_right = {
         torch.exp: "This is the perplexity of each step; the loss is asked for.",
-        lambda steps: steps / math.log(2): "This is the loss in bits: the text asks for nats, from the natural "
-        "logarithm.",
+        lambda r: r / math.log(2): "This is the loss in bits: the text asks for nats, from the natural logarithm.",
     }
 
     @variants(
@@ -249,10 +248,10 @@ class remembered:
         lambda *case: (*case, "no_tanh"): "tanh is missing: the state that is handed on is the tanh of the sum.",
     }
     from_right = {
-        lambda ratio: torch.cat([ratio[:1], ratio[1:] / ratio[:-1]]): "You divide by the distance one step before; the "
-        "one after the first letter is asked for.",
-        lambda ratio: ratio[1:] / ratio[:-1]: "You divide by the distance one step before.",
-        lambda ratio: ratio[1:]: "The ratio of the first step is missing: it is 1.",
+        lambda r: torch.cat([r[:1], r[1:] / r[:-1]]): "You divide by the distance one step before; the one after the "
+        "first letter is asked for.",
+        lambda r: r[1:] / r[:-1]: "You divide by the distance one step before.",
+        lambda r: r[1:]: "The ratio of the first step is missing: it is 1.",
         torch.reciprocal: "The ratio is upside down.",
         torch.square: "These are the squares: the distance is the root of the sum of squares.",
     }

@@ -223,8 +223,8 @@ class relu_norms:
     }
     from_right = {
         torch.square: "These are the squares of the norms: take the root.",
-        lambda norms: norms.flip(0): "The norms of the states come first, those of the gradients second.",
-        lambda norms: norms.T: "Your result is turned: its shape must be (2, num_steps).",
+        lambda r: r.flip(0): "The norms of the states come first, those of the gradients second.",
+        lambda r: r.T: "Your result is turned: its shape must be (2, num_steps).",
     }
 
     @variants(form=(0, 1, 2))

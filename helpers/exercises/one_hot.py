@@ -72,19 +72,16 @@ class one_hot_by_hand:  # one_hot(X, vocab_size) without F.one_hot, time first
         return F.one_hot(X.T, vocab_size).float()
 
     from_case = {
-        lambda X, vocab_size: (X.T, vocab_size): "Right for batch first: did you forget to transpose `X` to (time, "
-        "batch)?",
-        lambda X, vocab_size: (X.reshape(X.T.shape).T, vocab_size): "The shape is right, the order is not: `reshape` "
-        "cuts anew where `.T` swaps the axes.",
-        lambda X, vocab_size: ((X - 1) % vocab_size, vocab_size): "Every 1 stands one place too low: indices count "
-        "from 0, and 0 is `<unk>`.",
-        lambda X, vocab_size: (X, int(X.max()) + 1): "Your vectors are as long as the largest index in `X` asks for: "
+        lambda X, n: (X.T, n): "Right for batch first: did you forget to transpose `X` to (time, batch)?",
+        lambda X, n: (X.reshape(X.T.shape).T, n): "The shape is right, the order is not: `reshape` cuts anew where "
+        "`.T` swaps the axes.",
+        lambda X, n: ((X - 1) % n, n): "Every 1 stands one place too low: indices count from 0, and 0 is `<unk>`.",
+        lambda X, n: (X, int(X.max()) + 1): "Your vectors are as long as the largest index in `X` asks for: "
         "`vocab_size` says how long they should be.",
     }
     from_right = {
-        lambda made: made.mT: "Your axes are (time, vocab, batch): the vector of a token should lie along the *last* "
-        "axis.",
-        lambda made: made.sum(dim=1): "You put all rows of one time step into one vector: the batch axis is gone.",
+        lambda r: r.mT: "Your axes are (time, vocab, batch): the vector of a token should lie along the *last* axis.",
+        lambda r: r.sum(dim=1): "You put all rows of one time step into one vector: the batch axis is gone.",
     }
 
     def also(answer, generator):
@@ -124,12 +121,12 @@ class embed:  # one_hot(X, vocab_size) @ weight.T without a product; weight is (
         "anew where `.T` swaps its axes.",
     }
     from_right = {
-        lambda made: made.permute(2, 0, 1): "You pick the right numbers, but the axes are (hidden, time, batch). The "
-        "hidden units belong last.",
-        lambda made: made.permute(2, 1, 0): "You pick the right numbers, but the axes are (hidden, batch, time): all "
-        "three are out of place.",
-        lambda made: made.permute(2, 0, 1).reshape(made.shape): "The shape is right, the order is not: `reshape` cuts "
-        "anew. To swap axes, use `permute` or `movedim`.",
+        lambda r: r.permute(2, 0, 1): "You pick the right numbers, but the axes are (hidden, time, batch). The hidden "
+        "units belong last.",
+        lambda r: r.permute(2, 1, 0): "You pick the right numbers, but the axes are (hidden, batch, time): all three "
+        "are out of place.",
+        lambda r: r.permute(2, 0, 1).reshape(r.shape): "The shape is right, the order is not: `reshape` cuts anew. To "
+        "swap axes, use `permute` or `movedim`.",
     }
 
     def also(answer, generator):
@@ -164,12 +161,12 @@ class cut_text:  # the minibatches (minibatches, time, batch) of a long text, wh
         return torch.tensor([columns[k * T : (k + 1) * T] for k in range(row_length // T)])
 
     from_right = {
-        lambda made: made.mT: "Your minibatches are (batch, time). Time should come first.",
-        lambda made: made.permute(2, 0, 1).reshape(made.shape): "The text is scrambled: `reshape` cuts the rows anew, "
-        "and it cannot swap axes.",
-        lambda made: made.permute(2, 0, 1): "Your axes are (batch, minibatches, time): the rows are cut, but all three "
-        "axes are out of place.",
-        lambda made: made.flatten(0, 1): "You have the columns, (time, batch), of the whole text: now cut them into "
+        lambda r: r.mT: "Your minibatches are (batch, time). Time should come first.",
+        lambda r: r.permute(2, 0, 1).reshape(r.shape): "The text is scrambled: `reshape` cuts the rows anew, and it "
+        "cannot swap axes.",
+        lambda r: r.permute(2, 0, 1): "Your axes are (batch, minibatches, time): the rows are cut, but all three axes "
+        "are out of place.",
+        lambda r: r.flatten(0, 1): "You have the columns, (time, batch), of the whole text: now cut them into "
         "minibatches.",
     }
 

@@ -156,8 +156,8 @@ class frequency_perplexity:
     from_right = {
         torch.log: "This is the loss, the mean cross-entropy. One operation leads from it to the perplexity.",
         torch.log2: "This is the loss in bits: take the natural logarithm, and go on from the loss to the perplexity.",
-        lambda perplexity: perplexity.log2().exp(): "Logarithm and power do not belong together: a loss from `log2` is "
-        "in bits, and `exp` undoes `log`.",
+        lambda r: r.log2().exp(): "Logarithm and power do not belong together: a loss from `log2` is in bits, and "
+        "`exp` undoes `log`.",
         torch.reciprocal: "A sign is lost: no model has a perplexity below 1.",
     }
 

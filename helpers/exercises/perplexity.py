@@ -30,9 +30,8 @@ class perplexity_of:
     }
     from_right = {
         math.log: "This is the mean loss, in nats. One step is missing from there to a perplexity.",
-        lambda perplexity: 2 ** math.log(perplexity): "The logarithm is natural, so 2 is the wrong base to come back "
-        "from it.",
-        lambda perplexity: 1 / perplexity: "This is below 1, a sort of mean chance: look at the sign of the logarithm.",
+        lambda r: 2 ** math.log(r): "The logarithm is natural, so 2 is the wrong base to come back from it.",
+        lambda r: 1 / r: "This is below 1, a sort of mean chance: look at the sign of the logarithm.",
     }
 
     @variants(
@@ -82,10 +81,10 @@ class lowest:
         return min(perplexity), min(unseen.values()), _turn(unseen)
 
     from_right = {
-        lambda three: (three[0], three[2], three[1]): "Right numbers in another order: the perplexity on unseen text "
-        "comes before its epoch.",
-        lambda three: (three[1], three[0], three[2]): "Right numbers in another order: the training text first.",
-        lambda three: three[:2]: "The epoch of the lowest point on unseen text is missing.",
+        lambda r: (r[0], r[2], r[1]): "Right numbers in another order: the perplexity on unseen text comes before its "
+        "epoch.",
+        lambda r: (r[1], r[0], r[2]): "Right numbers in another order: the training text first.",
+        lambda r: r[:2]: "The epoch of the lowest point on unseen text is missing.",
     }
 
     @variants(
@@ -172,11 +171,11 @@ class stop_early:
         "are epochs apart.",
     }
     from_right = {
-        lambda pair: pair[:1] * 2: "You keep the weights of the epoch of the stop. By then the network had been better "
+        lambda r: r[:1] * 2: "You keep the weights of the epoch of the stop. By then the network had been better "
         "before.",
-        lambda pair: pair[::-1]: "Right numbers in another order: first the epoch of the stop.",
-        lambda pair: pair[0]: "That is where training stops. Which epoch's weights are kept?",
-        lambda pair: pair[1]: "That is the epoch whose weights are kept. And where does training stop?",
+        lambda r: r[::-1]: "Right numbers in another order: first the epoch of the stop.",
+        lambda r: r[0]: "That is where training stops. Which epoch's weights are kept?",
+        lambda r: r[1]: "That is the epoch whose weights are kept. And where does training stop?",
     }
 
     def lowest_of_all(unseen, patience):

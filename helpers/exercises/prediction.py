@@ -42,8 +42,8 @@ class after_two_pieces:
         "output after it came with the first reading.",
     }
     from_right = {
-        lambda outputs: outputs.softmax(dim=0): "These are the probabilities of the next character: the outputs are "
-        "asked, before the softmax.",
+        lambda r: r.softmax(dim=0): "These are the probabilities of the next character: the outputs are asked, before "
+        "the softmax.",
     }
 
 
@@ -67,8 +67,7 @@ class sharpen:
     }
     from_right = {
         torch.log: "These are the logarithms of the probabilities, not the probabilities.",
-        lambda probs: probs / probs.max(): "Your largest entry is 1: divide by the sum of the powers, not by the "
-        "largest of them.",
+        lambda r: r / r.max(): "Your largest entry is 1: divide by the sum of the powers, not by the largest of them.",
     }
 
     @variants(
@@ -126,9 +125,9 @@ class circle_length:
         "characters repeats after 2p, too: the *smallest* p is asked.",
     }
     from_right = {
-        lambda p: 0: "You always return 0. Does your loop begin with p = 0? There every character equals itself. Else: "
+        lambda r: 0: "You always return 0. Does your loop begin with p = 0? There every character equals itself. Else: "
         "is your comparison ever true?",
-        lambda p: max(p - 1, 0): "One too small: the circle leads back to where it began.",
+        lambda r: max(r - 1, 0): "One too small: the circle leads back to where it began.",
     }
 
     @variants(end=_ENDS)
