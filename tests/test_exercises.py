@@ -136,8 +136,11 @@ def test_wrong_answers_as_students_write_them_get_the_right_hint(chapter, name):
 def test_whatever_a_student_writes_there_is_a_sentence(chapter, name):
     task = TASKS[chapter, name]
 
-    def raises(*arguments):
+    def divides():
         return 1 / 0
+
+    def raises(*arguments):
+        return divides()
 
     def exits(*arguments):
         sys.exit()
@@ -146,7 +149,8 @@ def test_whatever_a_student_writes_there_is_a_sentence(chapter, name):
     if callable(solution_of(chapter, name)):
         strange += [raises, exits, lambda: 1, lambda *a: "hello", lambda *a: None]
         strange += [lambda *a: torch.full((2, 2), torch.nan)]
-        assert "ZeroDivisionError" in task.verdict(raises) and "1 / 0" in task.verdict(raises)
+        line = divides.__code__.co_firstlineno + 1
+        assert f"ZeroDivisionError in line {line}: `return 1 / 0`" in task.verdict(raises)
         assert "SystemExit" in task.verdict(exits)
     for answer in strange:
         said = task.verdict(answer)
