@@ -136,8 +136,11 @@ def test_wrong_answers_as_students_write_them_get_the_right_hint(chapter, name):
 def test_whatever_a_student_writes_there_is_a_sentence(chapter, name):
     task = TASKS[chapter, name]
 
-    def raises(*arguments):
+    def divides():
         return 1 / 0
+
+    def raises(*arguments):
+        return divides()
 
     def exits(*arguments):
         sys.exit()
@@ -146,7 +149,8 @@ def test_whatever_a_student_writes_there_is_a_sentence(chapter, name):
     if callable(solution_of(chapter, name)):
         strange += [raises, exits, lambda: 1, lambda *a: "hello", lambda *a: None]
         strange += [lambda *a: torch.full((2, 2), torch.nan)]
-        assert "ZeroDivisionError" in task.verdict(raises) and "1 / 0" in task.verdict(raises)
+        line = divides.__code__.co_firstlineno + 1
+        assert f"ZeroDivisionError in line {line}: `return 1 / 0`" in task.verdict(raises)
         assert "SystemExit" in task.verdict(exits)
     for answer in strange:
         said = task.verdict(answer)
@@ -194,6 +198,37 @@ def test_no_chapter_contains_the_answer(chapter, name):
     body = [line for line in body if len(line) > 12 and "check." not in line and "..." not in line]
     stub = cell_of(CHAPTERS[chapter], name)
     assert not [line for line in body if line in stub], "the stub holds a line of the solution"
+
+
+def test_each_way_to_write_a_mistake_is_recognised_by_its_hint():
+    @judging.exercise("core", 1, "Right.")
+    class difference:
+        def cases(generator):
+            return [(5, 2), (7, 3)]
+
+        def right(x, y):
+            return x - y
+
+        from_case = {lambda x, y: (y, x): "swapped", lambda x, y: (x, y + 1): "one more"}  # noqa: RUF012
+        from_right = {lambda result: result**2: "squared", str: "a text"}  # noqa: RUF012
+
+        @judging.variants(sign=(1, -1), factor={2: "twice", 3: "three times"})
+        def multiplied(x, y, sign, factor):
+            return sign * factor * (x - y)
+
+        def added(x, y):
+            """a
+            sum"""
+            return x + y
+
+    wrong = {"swapped": lambda x, y: y - x, "one more": lambda x, y: x - y - 1, "squared": lambda x, y: (x - y) ** 2}
+    wrong |= {"twice": lambda x, y: 2 * y - 2 * x, "three times": lambda x, y: 3 * x - 3 * y, "a sum": int.__add__}
+    wrong |= {"a text": lambda x, y: f"{x - y}", "For 5, 2 your result is 9, expected 3.": lambda x, y: 9}
+    wrong |= {"For 7, 3 your result is 3, expected 4.": lambda x, y: 3}
+    assert {hint: difference.verdict(answer) for hint, answer in wrong.items()} == {
+        h: f"{judging.WRONG} {h}" for h in wrong
+    }
+    assert len(difference.mistakes) == 9
 
 
 def test_a_loop_that_never_ends_is_ended(monkeypatch):
