@@ -51,6 +51,7 @@ def curves_of(live: LiveRun) -> dict:
         "title": describe(live.settings, ("network", *VARIED)),
         "x": axis(0, 1.02 * total, {total * k // 5 for k in range(6)}, "epoch"),
         "y": axis(0.95, 400, (1, 2, 5, 10, 20, 50, 100, 200), "perplexity", log=True),
+        "legend": [["training text", plot.BLUE, "line"], ["unseen text", plot.BLUE, "line dotted"]],
         "lines": [[guess, f"guessing: {guess}"]],
         "series": [curve("training text", seen, plot.BLUE), curve("unseen text", live.run.unseen, plot.BLUE, "dotted")],
         "point": "epoch {x}: {values}",

@@ -16,7 +16,7 @@ from .answering import in_words
 from .budget import Budget
 from .gate import Gate, GatedBatches, Stopped
 
-SHARES = {"sample": 0.02, "unseen": 0.03, "draw": 0.03}  # of the time, for each act beside training
+SHARES = {"sample": 0.006, "unseen": 0.015, "draw": 0.004}  # of the time, for each act beside training
 PIECE = 500  # characters of unseen text between two questions at the gate
 
 

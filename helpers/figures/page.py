@@ -18,21 +18,23 @@ from ..runs.recording import rounded
 from ..text import Vocab
 from .answering import Box, in_words
 
+FOLDER = Path(__file__).parent
+COLORS = f":host {{ --strong: {plot.BLUE}; --focus: {plot.ORANGE}; --error: {plot.RED}; }}"
+STYLE = f"{COLORS}\n{(FOLDER / 'page.css').read_text(encoding='utf-8')}"
 WAITING = "This answer comes from the kernel, which is busy or not running."
 
 
 class Page(anywidget.AnyWidget):
     """What page.js draws and says; controls: by name, as the functions below make them."""
 
-    _esm = Path(__file__).with_name("page.js")
+    _esm = FOLDER / "page.js"
     frame = traitlets.Dict().tag(sync=True)  # what never changes
     known = traitlets.Bytes().tag(sync=True)  # the answers that need no kernel, as `pack` makes them
     values = traitlets.Dict().tag(sync=True)  # of the controls that the answer depends on
     answer = traitlets.Dict().tag(sync=True)  # the last one of the kernel
 
     def __init__(self, controls: dict[str, dict] | None = None, **traits):
-        colors = {"strong": plot.BLUE, "focus": plot.ORANGE, "error": plot.RED}
-        super().__init__(frame={"controls": controls or {}, "colors": colors, "waiting": WAITING}, **traits)
+        super().__init__(frame={"controls": controls or {}, "style": STYLE, "waiting": WAITING}, **traits)
 
 
 class PageFigure(Box):
@@ -95,7 +97,7 @@ def _compact(values: list) -> str:
 
 def slider(label: str, value: float, low: float, high: float | None, step: float = 1, **options) -> dict:
     """A slider; with chooses=True it chooses a frame of the answer, and without a `high` it ends at the last one."""
-    return {"kind": "slider", "label": label, "value": value, "low": low, "high": high, "step": step, **options}
+    return {"kind": "range", "label": label, "value": value, "low": low, "high": high, "step": step, **options}
 
 
 def text_field(label: str, value: str) -> dict:

@@ -135,6 +135,12 @@ def steps_take_another_text_and_play(book: Book) -> None:
     figure.wait_until(lambda: "has 4,500 characters; only the first 24" in figure.says(), "the cut is said")
     figure.type_into("text to read", "time")
     figure.wait_until(lambda: figure.slider("step").get_attribute("max") == "4", "the slider follows")
+    figure.watch()
+    field = figure.labelled("text to read").locator("input")
+    for letter in " machine":
+        figure.answers(lambda letter=letter: field.press(letter), letter)
+        measured(f"key press to whole answer, {book.name}, typing, s", figure.answer_seconds("findLast"))
+    figure.type_into("text to read", "time")
     figure.press(figure.slider("step"), "Home")
     figure.button("play").click()
     figure.wait_until(lambda: "Step 4" in figure.says(), "playing reaches the end")
