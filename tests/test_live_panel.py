@@ -80,7 +80,7 @@ class Clock:
 
     def show(self, live, picture: bool) -> None:
         self.phases.append(live.phase)
-        self.now += 0.02 if picture else 0.0
+        self.now += 0.2 if picture else 0.0
         self.pictures += picture
         if live.phase == "paused":
             self.now += 1000.0
@@ -99,7 +99,7 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def slow_run(clock, monkeypatch):
-    """A run to which each question at the gate costs a hundredth of a second, and each sample another."""
+    """A run to which each question at the gate costs a hundredth of a second, and each sample a tenth."""
     ask, write = Gate.ask, live_run.generate
 
     def slow_ask(gate):
@@ -108,9 +108,10 @@ def slow_run(clock, monkeypatch):
         ask(gate)
 
     def slow_write(*args):
-        clock.now += 0.01
+        clock.now += 0.1
         return write(*args)
 
+    monkeypatch.setattr(live_run, "SHARES", {"sample": 0.02, "unseen": 0.03, "draw": 0.03})
     monkeypatch.setattr(Gate, "ask", slow_ask)
     monkeypatch.setattr(live_run, "generate", slow_write)
     vocab = Vocab(TEXT)
@@ -186,7 +187,7 @@ def test_drawing_and_looking_keep_to_their_share(slow_run, clock):
     assert slow_run.phase == "finished" and "paused" in clock.phases
     seconds = clock.now - 1000
     for act, share in live_run.SHARES.items():
-        cost = {"draw": 0.02, "sample": 0.02, "unseen": 0.04}[act]
+        cost = {"draw": 0.2, "sample": 0.11, "unseen": 0.07}[act]
         spent = slow_run.budgets[act].spent
         assert 0 < spent <= share * seconds + cost + 0.01, f"{act} took another share"
     assert clock.pictures >= 3 and 2 < len(slow_run.run.samples) and 2 < len(slow_run.run.unseen) < 200
@@ -230,6 +231,8 @@ def test_a_live_run_is_the_run_that_train_makes(panel, batches):
     seen, unseen = panel.curves.answer["drawings"][0]["series"]
     assert seen["x"] == list(range(1, 21)) and seen["y"] == pytest.approx(panel.run.perplexity, rel=1e-3)
     assert dict(zip(unseen["x"], unseen["y"], strict=True)) == pytest.approx(panel.run.unseen, rel=1e-3)
+    panel._live._score(panel.model, corpus[2000:4000], live_run.ROWS, live_run.RUN_UP)
+    assert panel.run.unseen[20] == pytest.approx(evaluate(model, corpus[2060:4000]), rel=0.01), "in rows it is another"
 
 
 def test_values_that_are_not_finite_can_be_sent():

@@ -206,10 +206,12 @@ function makePlace(parent) {
   svg.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && tell(-1));
   svg.addEventListener("keydown", (event) => {
     const { stride, count } = under;
-    const steps = { ArrowLeft: -stride, ArrowRight: stride, ArrowUp: -1, ArrowDown: 1, Home: -count, End: count };
-    if (!count || !(event.key in steps)) return;
+    const steps = { ArrowLeft: -stride, ArrowRight: stride, ArrowUp: -1, ArrowDown: 1, Home: -Infinity, End: Infinity };
+    const step = steps[event.key];
+    if (!count || step === undefined) return;
     event.preventDefault();
-    tell(spot < 0 ? 0 : clamp(Math.min(spot, count - 1) + steps[event.key], 0, count - 1));
+    const from = spot < 0 ? (Number.isFinite(step) ? -step : 0) : Math.min(spot, count - 1); // the first key shows the first
+    tell(clamp(from + step, 0, count - 1));
   });
 
   return (d, em, values) => {
