@@ -16,6 +16,7 @@ from .conftest import Widget
 MAKE = """import time
 import torch
 from helpers.figures.forward_loop import explore_steps
+from helpers.figures.page import PageFigure, text_field
 from helpers.figures.prediction import explore_prediction
 from helpers.figures.training import explore_minibatches
 from helpers.rnn import RNN
@@ -23,7 +24,8 @@ from helpers.text import Vocab
 LETTERS = "the time traveller machine<&>"
 vocab = Vocab(LETTERS)
 model = RNN(len(vocab), 12, sigma=0.9, device="cpu", dtype=torch.float64)"""
-SHOW = "display(explore_steps(model, vocab), explore_prediction(model, vocab), explore_minibatches())"
+SHOW = """echo = PageFigure(lambda word: {"words": word}, {"word": text_field("word", "")})
+display(explore_steps(model, vocab), explore_prediction(model, vocab), explore_minibatches(), echo)"""
 CELLS = [MAKE, SHOW, "pass"]
 LETTERS = "the time traveller machine<&>"
 VOCAB = Vocab(LETTERS)
@@ -110,12 +112,19 @@ def test_text_stays_text_and_the_pointer_asks_nothing_of_anybody(book):
     for n in range(50):
         book.page.mouse.move(svg["x"] + svg["width"] * n / 50, svg["y"] + svg["height"] * (n % 7) / 7)
     figure.type_into("text to read", "<b>&amp;</b>")
-    assert "'b'" in figure.says() and not figure.box.locator(".words b").count() and figure.picture() == "no picture"
+    assert "'b'" in figure.says() and figure.picture() == "no picture"
+    echo = book.figures()[3]
+    echo.type_into("word", "<b>&amp;'</b>")
+    assert echo.says() == "<b>&amp;'</b>"
+    book.figures()[1].type_into("prefix", "the <i>m&")
+    book.figures()[1].wait_until(
+        lambda: "the <i>m&" in book.figures()[1].box.locator(".legend").inner_text(), "as typed"
+    )
     assert not [url for url in asked if not url.startswith(f"http://127.0.0.1:{book.lab.port}/")]
 
 
 def test_what_is_known_needs_no_kernel_and_a_busy_one_is_named(book):
-    steps, prediction, minibatches = book.figures()
+    steps, prediction, minibatches, _ = book.figures()
     cell = book.page.locator(".jp-CodeCell").nth(2)
     cell.locator(".cm-content").click()
     book.page.keyboard.press("Control+a")
