@@ -8,7 +8,7 @@ from course import TOP, complain, find_chapters, imported_by_module
 
 # Which rooms a room may import from, beside itself.
 ARROWS = {"core": set(), "plot": set(), "runs": {"core"}, "figures": {"plot", "runs", "core"}, "exercises": {"core"}}
-MOST_LINES = {"helpers": 5920, "core": 700, "plot": 280, "module": 300, "class": 150, "function": 60}
+MOST_LINES = {"helpers": 5800, "core": 700, "plot": 280, "module": 300, "class": 150, "function": 60}
 
 
 def modules(top: Path) -> list[Path]:
@@ -107,4 +107,4 @@ def test_a_course_that_has_grown_too_large_is_found(tmp_path: Path):
     (tmp_path / "helpers").mkdir()
     for number in range(21):
         (tmp_path / "helpers" / f"m{number}.py").write_text("x = 1\n" * 290)
-    assert size_complaints(tmp_path) == ["core has 6090 lines, more than 700", "helpers has 6090 lines, more than 5920"]
+    assert size_complaints(tmp_path) == ["core has 6090 lines, more than 700", "helpers has 6090 lines, more than 5800"]
