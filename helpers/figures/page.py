@@ -27,7 +27,8 @@ WAITING = "This answer comes from the kernel, which is busy or not running."
 class Page(anywidget.AnyWidget):
     """What page.js draws and says; controls: by name, as the functions below make them."""
 
-    _esm = FOLDER / "page.js"
+    # the text, not the path: anywidget would watch a file, and keep every figure for that
+    _esm = (FOLDER / "page.js").read_text(encoding="utf-8")
     frame = traitlets.Dict().tag(sync=True)  # what never changes
     known = traitlets.Bytes().tag(sync=True)  # the answers that need no kernel, as `pack` makes them
     values = traitlets.Dict().tag(sync=True)  # of the controls that the answer depends on
