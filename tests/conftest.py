@@ -51,6 +51,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     items.sort(key=lambda item: -SECONDS.get(name_of(item), 0))  # stable: the tests of a file keep their order
 
 
+@pytest.fixture
+def ax():
+    """An empty drawing; what was put into it and cannot be drawn fails at the end."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    yield figure.subplots()
+    FigureCanvasAgg(figure).draw()
+
+
 def end(number: int, frame: object) -> None:
     pytest.exit(f"ended by {signal.Signals(number).name}", returncode=128 + number)
 
