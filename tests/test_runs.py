@@ -105,13 +105,10 @@ def test_a_run_that_diverges_says_so_and_keeps_its_beginning(monkeypatch):
         assert diverged_in(perplexity) == epoch
 
 
-def test_the_grid_is_complete_and_small(runs):
+def test_the_grid_is_complete_and_small_and_every_run_keeps_what_is_asked(runs):
     assert len(GRID) == len(set(GRID)) == len(runs) >= 100 and CLASSIC in runs
     assert {(s.batches, s.num_epochs) for s in GRID} == {(kind, 500) for kind in BATCHES}
     assert sum(path.stat().st_size for path in files.FOLDER.iterdir()) <= 2_000_000
-
-
-def test_every_run_keeps_all_that_is_asked(runs):
     for run in runs.values():
         last = len(run.perplexity)
         assert last == 500 or run.stopped
@@ -288,18 +285,19 @@ def test_the_command_explains_itself_and_says_what_is_wrong(capsys, arguments, h
 @pytest.mark.slow
 def test_an_interrupt_ends_recording_at_once_and_leaves_no_half_written_file(tmp_path):
     in_the_background = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]  # a shell's & has interrupts ignored
-    record = [sys.executable, "-u", "-m", "helpers.runs", "--only", "h32_lr0.1_", "--folder", str(tmp_path)]
+    record = [sys.executable, "-u", "-m", "helpers.runs", "--only", "h32_lr0.1_", "--folder"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     # Ctrl-C reaches every process of the group, kill only the first.
     for kill, number in ((os.killpg, signal.SIGINT), (os.kill, signal.SIGTERM)):
-        process = subprocess.Popen(in_the_background + record, start_new_session=True, **pipes)
+        folder = tmp_path / number.name
+        process = subprocess.Popen([*in_the_background, *record, str(folder)], start_new_session=True, **pipes)
         try:
             assert "9 to record now" in process.stdout.readline()
             assert "epoch 100" in process.stdout.readline()  # it trains
             kill(process.pid, number)
             rest, _ = process.communicate(timeout=30)  # returns when the workers have ended, too
             assert process.returncode == 1 and "Start it again" in rest and "Traceback" not in rest
-            assert not list(tmp_path.iterdir())
+            assert [path.name for path in folder.glob("*") if path.suffix != ".json"] == []
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
