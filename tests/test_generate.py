@@ -26,20 +26,6 @@ def model_of(kind, seed=0):
     return make_model(kind, len(VOCAB), hidden_size=6, seed=seed, scale=1.0)
 
 
-def alphabet_model():
-    """A scratch model made by hand: whatever came before, after a comes b, after b comes c, … and after space a.
-
-    The hidden state is the last character alone (W_hh = 0), and W_hq moves it one place on.
-    """
-    V = len(VOCAB)
-    model = RNN(V, V, device="cpu", dtype=torch.float64)
-    W_xh, W_hh, b_h, W_hq, b_q = (torch.zeros_like(p) for p in model.params)
-    for i in range(1, V):
-        W_xh[i, i], W_hq[i, 1 + i % (V - 1)] = 20, 50  # 1 → 2 → … → V - 1 → 1
-    model.load((W_xh, W_hh, b_h, W_hq, b_q))
-    return model
-
-
 def numpy_probs(outputs, temperature):
     """Softmax of all outputs but the first, divided by the temperature, in NumPy."""
     scaled = np.asarray(outputs, dtype=np.float64)[1:] / temperature
@@ -79,13 +65,6 @@ def test_greedy_is_the_largest_output_after_reading_all_the_text_so_far_again(ki
         text += VOCAB.tokens[1 + int(np.argmax(last[1:]))]
     assert generate(prefix, num_chars, model, VOCAB) == text
     assert generate(prefix, num_chars, model, VOCAB, temperature=0, seed=seed) == text
-
-
-@pytest.mark.parametrize("temperature", [0.0, 1.0])
-def test_a_model_that_knows_the_alphabet_recites_it(temperature):
-    # Sampled too: every other character has a probability of about e^-50.
-    text = generate("fac", 20, alphabet_model(), VOCAB, temperature)
-    assert text == "fac" + "defg abcdefg abcdefg abcdefg"[:20]
 
 
 # Probabilities

@@ -106,12 +106,9 @@ def headings(markdown: str) -> list[tuple[int, str]]:
 def anchors(path: Path, markdown: str | None) -> set[str]:
     """What may follow the # of a link: JupyterLab's name of each heading, or for a .md file GitHub's."""
     if path.suffix == ".ipynb":
-        markdown = markdown or markdown_of(read_notebook(path))
-        names = {heading.replace(" ", "-") for _, heading in headings(markdown)}
-    else:
-        markdown = markdown or path.read_text(encoding="utf-8")
-        names = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for _, heading in headings(markdown)}
-    return names | set(re.findall(r"""\b(?:id|name)\s*=\s*["']([^"']+)["']""", markdown))
+        return {heading.replace(" ", "-") for _, heading in headings(markdown or markdown_of(read_notebook(path)))}
+    found = headings(markdown or path.read_text(encoding="utf-8"))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for _, heading in found}
 
 
 def link_problem(target: str, page: Path, markdown: str) -> str | None:

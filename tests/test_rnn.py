@@ -163,16 +163,10 @@ def test_the_weights_are_normal_with_standard_deviation_sigma(sigma):
         assert abs(float(draws.mean())) < 5 / draws.numel() ** 0.5
         assert abs(float(draws.std()) - 1) < 5 / (2 * draws.numel()) ** 0.5
         assert abs(float((draws.abs() < 1).double().mean()) - 0.6827) < 2.5 / draws.numel() ** 0.5
+    assert not any(p.any() for p in init_params(5, 4, sigma=0.0))
     # No two of the three matrices are made of the same draws.
     flat = [W.flatten()[:1000] for W in weights]
     assert not any(torch.equal(flat[i], flat[j]) for i, j in [(0, 1), (0, 2), (1, 2)])
-
-
-def test_the_seed_decides_the_weights_and_sigma_scales_them():
-    one, two = init_params(5, 4, sigma=0.25, seed=1), init_params(5, 4, sigma=0.25, seed=2)
-    assert not torch.equal(one[0], two[0]) and not torch.equal(one[1], two[1])
-    assert all_equal(init_params(5, 4, sigma=0.5, seed=1), [2 * p for p in one])
-    assert not any(p.any() for p in init_params(5, 4, sigma=0.0))
 
 
 @pytest.mark.parametrize("make", [init_params, RNN, lambda V, h, seed: TorchRNN("LSTM", V, h, seed)])
@@ -185,6 +179,8 @@ def test_making_weights_neither_uses_nor_moves_the_global_generator(make):
         assert torch.equal(torch.get_rng_state(), before)
         weights.append(made if isinstance(made, tuple) else made.parameters())
     assert all_equal(*weights)
+    other = make(5, 4, seed=8)
+    assert not torch.equal(weights[0][0], (other if isinstance(other, tuple) else other.parameters())[0])
 
 
 def test_models_start_with_the_weights_of_init_params_or_those_that_torch_draws():
