@@ -18,7 +18,9 @@ ALL_KINDS = pytest.mark.parametrize("kind", KINDS)
 BOTH = (SequentialBatches, RandomBatches)
 VOCAB = Vocab("abcdefg ")  # 9 entries with <unk>
 NO_COUNTS = [(-1, ValueError), (2.0, TypeError), (True, TypeError), ("2", TypeError)]
-NOT_POSITIVE = [(-1.0, ValueError), (math.nan, ValueError), (math.inf, ValueError), ("1", TypeError), (True, TypeError)]
+NOT_ONE_OR_MORE = [(0, ValueError), *NO_COUNTS]
+NEGATIVE = [(-1.0, ValueError), (math.nan, ValueError), (math.inf, ValueError), ("1", TypeError), (True, TypeError)]
+NOT_POSITIVE = [(0, ValueError), *NEGATIVE]
 
 
 def model(vocab_size=9):
@@ -39,45 +41,41 @@ def zeros(*shape):
     return torch.zeros(*shape, dtype=torch.long)
 
 
-def count(name, minimum, *calls):
-    """What a count must be at least, and the calls that take it."""
-    return (name, calls, NO_COUNTS if minimum == 0 else [(0, ValueError), *NO_COUNTS])
-
-
-ROWS = [
-    count("vocab_size", 1, lambda n: RNN(n, 4), lambda n: TorchRNN("LSTM", n, 4), lambda n: init_params(n, 4)),
-    count("vocab_size", 1, lambda n: param_shapes(n, 4), lambda n: one_hot(zeros(1, 1), n)),
-    count("hidden_size", 1, lambda n: RNN(5, n), lambda n: TorchRNN("GRU", 5, n), lambda n: init_params(5, n)),
-    count("hidden_size", 1, lambda n: init_state(2, n)),
-    count("batch_size", 1, lambda n: init_state(n, 4), lambda n: model().initial_state(n)),
-    count("batch_size", 1, lambda n: TorchRNN("LSTM", 5, 4).initial_state(n)),
-    count("batch_size", 1, *(lambda n, Batches=Batches: Batches(torch.arange(100), n, 5) for Batches in BOTH)),
-    count("num_steps", 1, *(lambda n, Batches=Batches: Batches(torch.arange(100), 2, n) for Batches in BOTH)),
-    count("num_steps", 1, lambda n: evaluate(model(), torch.arange(9), n)),
-    count("num_chars", 0, lambda n: generate("abc", n, model(), VOCAB)),
-    count("num_epochs", 0, lambda n: train(model(), batches(), n, lr=1.0)),
-    *(
-        (name, [call], [(0, ValueError), *NOT_POSITIVE])
-        for name, call in [
-            ("lr", lambda x: train(model(), batches(), 3, lr=x)),
-            ("max_norm", lambda x: train(model(), batches(), 3, lr=1.0, max_norm=x)),
-            ("max_norm", lambda x: clip_gradients([param()], x)),
-        ]
-    ),
-    ("sigma", [lambda x: init_params(5, 4, sigma=x), lambda x: RNN(5, 4, sigma=x)], NOT_POSITIVE),
-    ("temperature", [lambda x: next_char_probs(torch.zeros(9), x)], NOT_POSITIVE),
-    # even when nothing is drawn
-    ("temperature", [lambda x, n=n: generate("abc", n, model(), VOCAB, x) for n in (0, 5)], NOT_POSITIVE),
+ROWS = [  # (name, values that are refused, a call that takes one)
+    ("vocab_size", NOT_ONE_OR_MORE, lambda n: RNN(n, 4)),
+    ("vocab_size", NOT_ONE_OR_MORE, lambda n: TorchRNN("LSTM", n, 4)),
+    ("vocab_size", NOT_ONE_OR_MORE, lambda n: init_params(n, 4)),
+    ("vocab_size", NOT_ONE_OR_MORE, lambda n: param_shapes(n, 4)),
+    ("vocab_size", NOT_ONE_OR_MORE, lambda n: one_hot(zeros(1, 1), n)),
+    ("hidden_size", NOT_ONE_OR_MORE, lambda n: RNN(5, n)),
+    ("hidden_size", NOT_ONE_OR_MORE, lambda n: TorchRNN("GRU", 5, n)),
+    ("hidden_size", NOT_ONE_OR_MORE, lambda n: init_params(5, n)),
+    ("hidden_size", NOT_ONE_OR_MORE, lambda n: init_state(2, n)),
+    ("batch_size", NOT_ONE_OR_MORE, lambda n: init_state(n, 4)),
+    ("batch_size", NOT_ONE_OR_MORE, lambda n: model().initial_state(n)),
+    ("batch_size", NOT_ONE_OR_MORE, lambda n: TorchRNN("LSTM", 5, 4).initial_state(n)),
+    *(("batch_size", NOT_ONE_OR_MORE, lambda n, kind=kind: kind(torch.arange(100), n, 5)) for kind in BOTH),
+    *(("num_steps", NOT_ONE_OR_MORE, lambda n, kind=kind: kind(torch.arange(100), 2, n)) for kind in BOTH),
+    ("num_steps", NOT_ONE_OR_MORE, lambda n: evaluate(model(), torch.arange(9), n)),
+    ("num_chars", NO_COUNTS, lambda n: generate("abc", n, model(), VOCAB)),
+    ("num_epochs", NO_COUNTS, lambda n: train(model(), batches(), n, lr=1.0)),
+    ("lr", NOT_POSITIVE, lambda x: train(model(), batches(), 3, lr=x)),
+    ("max_norm", NOT_POSITIVE, lambda x: train(model(), batches(), 3, lr=1.0, max_norm=x)),
+    ("max_norm", NOT_POSITIVE, lambda x: clip_gradients([param()], x)),
+    ("sigma", NEGATIVE, lambda x: init_params(5, 4, sigma=x)),
+    ("sigma", NEGATIVE, lambda x: RNN(5, 4, sigma=x)),
+    ("temperature", NEGATIVE, lambda x: next_char_probs(torch.zeros(9), x)),
+    ("temperature", NEGATIVE, lambda x: generate("abc", 5, model(), VOCAB, x)),
+    ("temperature", NEGATIVE, lambda x: generate("abc", 0, model(), VOCAB, x)),  # even when nothing is drawn
 ]
 
 
-@pytest.mark.parametrize(("name", "calls", "values"), ROWS, ids=lambda value: value if isinstance(value, str) else "")
-def test_numbers_are_named_with_their_value(name, calls, values):
-    for call in calls:
-        for value, error in values:
-            with pytest.raises(error) as raised:
-                call(value)
-            assert name in str(raised.value) and str(value) in str(raised.value)
+@pytest.mark.parametrize(("name", "values", "call"), ROWS, ids=[name for name, *_ in ROWS])
+def test_numbers_are_named_with_their_value(name, values, call):
+    for value, error in values:
+        with pytest.raises(error) as raised:
+            call(value)
+        assert name in str(raised.value) and str(value) in str(raised.value)
 
 
 REFUSED = {
