@@ -231,7 +231,7 @@ def test_without_a_name_the_device_is_the_best_that_the_machine_has(monkeypatch,
     monkeypatch.setattr(rnn.torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(rnn.torch.backends.mps, "is_available", lambda: mps)
     assert choose_device().type == best
-    for name, there in (("cuda", cuda), ("cuda:0", cuda), ("mps", mps), ("cpu", True)):
+    for name, there in (("cuda", cuda), ("cuda:0", cuda), ("mps", mps), ("cpu", True), ("meta", False)):
         if there:
             assert choose_device(name) == torch.device(name)
         else:
