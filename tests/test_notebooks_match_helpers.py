@@ -20,12 +20,9 @@ class Bare(ast.NodeTransformer):
     """Takes docstrings, types, guards and decorators that guard away."""
 
     def visit_FunctionDef(self, node):
-        self.generic_visit(node)
         node.returns = None
         node.decorator_list = [d for d in node.decorator_list if not is_guard(d)]
-        if ast.get_docstring(node) is not None:
-            node.body = node.body[1:]
-        return node
+        return self.visit_ClassDef(node)
 
     def visit_ClassDef(self, node):
         self.generic_visit(node)
