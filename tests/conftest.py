@@ -26,7 +26,9 @@ SECONDS = {
     "notebooks/07_training.ipynb": 220,
     "tests/browser/test_notebooks.py": 170,
     "tests/browser/test_live.py": 50,
+    "tests/test_runs.py": 35,
     "tests/browser/test_explorer.py": 30,
+    "tests/test_exercises.py": 25,
     "tests/browser/test_leftovers.py": 25,
     "notebooks/05_prediction.ipynb": 12,
     "notebooks/04_forward_loop.ipynb": 11,
@@ -49,6 +51,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
             item.add_marker("slow")
     yield  # here -m chooses
     items.sort(key=lambda item: -SECONDS.get(name_of(item), 0))  # stable: the tests of a file keep their order
+
+
+@pytest.fixture
+def ax():
+    """An empty drawing; what was put into it and cannot be drawn fails at the end."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    yield figure.subplots()
+    FigureCanvasAgg(figure).draw()
 
 
 def end(number: int, frame: object) -> None:

@@ -47,13 +47,6 @@ def words(widget) -> str:
     return re.sub(r"<[^>]*>", "", widget.value)
 
 
-@pytest.fixture
-def ax():
-    figure = Figure()
-    yield figure.subplots()
-    FigureCanvasAgg(figure).draw()  # what could not be drawn fails here
-
-
 def texts(ax) -> list[str]:
     return [text.get_text() for text in ax.texts]
 

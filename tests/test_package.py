@@ -9,6 +9,7 @@ import tomllib
 from importlib import metadata
 from pathlib import Path
 
+import pytest
 from course import TOP, imported
 from packaging.requirements import Requirement
 from test_binder import closure, installed_needs
@@ -32,6 +33,7 @@ assert len(read_book()) > 100_000
 """
 
 
+@pytest.mark.slow
 def test_a_wheel_works_outside_the_checkout(tmp_path: Path):
     source, target, elsewhere = tmp_path / "source", tmp_path / "target", tmp_path / "elsewhere"
     source.mkdir()
