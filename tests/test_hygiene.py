@@ -178,7 +178,7 @@ def form_complaints(notebook: Notebook, path: Path) -> Complaints:
 def script_complaints(notebook: Notebook, path: Path) -> Complaints:
     """A page without a kernel runs the stored script of a figure: it is the one that `helpers` has."""
     for kind in notebook["metadata"].get("widgets", {}).values():
-        for widget in kind["state"].values():
+        for widget in kind.get("state", {}).values():
             if widget.get("state", {}).get("_esm", Page._esm) not in (Page._esm, Explorer._esm):
                 yield "the stored script of a figure is an older one: rebuild the notebook"
 
