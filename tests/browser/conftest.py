@@ -309,7 +309,12 @@ class Widget:
 class PageFigure(Widget):
     """A figure that the page draws itself, in a shadow root, which locators look into."""
 
+    def painted(self) -> None:
+        """Wait until what was done before is on the page: it is drawn in the next frame."""
+        self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
     def says(self) -> str:
+        self.painted()
         return self.box.inner_text()
 
     def picture(self) -> str:
