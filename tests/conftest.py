@@ -30,11 +30,13 @@ SECONDS = {
     "tests/browser/test_explorer.py": 30,
     "tests/test_exercises.py": 25,
     "tests/browser/test_leftovers.py": 25,
-    "notebooks/05_prediction.ipynb": 12,
-    "notebooks/04_forward_loop.ipynb": 11,
-    "notebooks/06_gradient_clipping.ipynb": 10,
+    "notebooks/05_prediction.ipynb": 14,
+    "notebooks/03_parameters.ipynb": 12,
+    "notebooks/04_forward_loop.ipynb": 12,
+    "notebooks/solutions/04_forward_loop.ipynb": 12,
+    "notebooks/06_gradient_clipping.ipynb": 11,
 }
-SLOW = 20
+SLOW = 10
 
 
 def name_of(item: pytest.Item) -> str:
