@@ -27,13 +27,17 @@ SECONDS = {
     "tests/browser/test_notebooks.py": 170,
     "tests/browser/test_lecture.py": 110,
     "tests/browser/test_live.py": 50,
+    "tests/test_runs.py": 35,
     "tests/browser/test_explorer.py": 30,
+    "tests/test_exercises.py": 25,
     "tests/browser/test_leftovers.py": 25,
-    "notebooks/05_prediction.ipynb": 12,
-    "notebooks/04_forward_loop.ipynb": 11,
-    "notebooks/06_gradient_clipping.ipynb": 10,
+    "notebooks/05_prediction.ipynb": 14,
+    "notebooks/03_parameters.ipynb": 12,
+    "notebooks/04_forward_loop.ipynb": 12,
+    "notebooks/solutions/04_forward_loop.ipynb": 12,
+    "notebooks/06_gradient_clipping.ipynb": 11,
 }
-SLOW = 20
+SLOW = 10
 
 
 def name_of(item: pytest.Item) -> str:
@@ -50,6 +54,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
             item.add_marker("slow")
     yield  # here -m chooses
     items.sort(key=lambda item: -SECONDS.get(name_of(item), 0))  # stable: the tests of a file keep their order
+
+
+@pytest.fixture
+def ax():
+    """An empty drawing; what was put into it and cannot be drawn fails at the end."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    yield figure.subplots()
+    FigureCanvasAgg(figure).draw()
 
 
 def end(number: int, frame: object) -> None:

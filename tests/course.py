@@ -32,6 +32,10 @@ class Chapter:
         return self.stem.partition("_")[2]
 
     @property
+    def solutions(self) -> Path:
+        return self.notebook.parent / "solutions" / self.notebook.name
+
+    @property
     def title(self) -> str:
         """The question that its first line asks, without the number."""
         first = source(read_notebook(self.notebook)["cells"][0]).splitlines()[0]

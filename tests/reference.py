@@ -42,9 +42,9 @@ class Spy:
         return outputs, new
 
 
-def copies(model):
-    """The values of a model's weights now, untouched by what comes later."""
-    return [p.detach().clone() for p in model.parameters()]
+def copies(tensors):
+    """Their values now, untouched by what comes later."""
+    return [t.detach().clone() for t in tensors]
 
 
 def all_equal(tensors, others):

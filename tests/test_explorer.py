@@ -132,6 +132,13 @@ def test_a_view_opens_again(pins, chosen, epoch, log):
     assert [pin[:2] for pin in Explorer(**again.view).pins] == [pin[:2] for pin in again.pins]
 
 
+def test_what_the_hand_changed_in_the_page_is_the_view():
+    explorer, number = Explorer(), CELLS.index(replace(CLASSIC, hidden_size=32))
+    explorer.set_state({"shown": {"epoch": 7, "log": False, "cell": number, "slots": [number]}})
+    view = explorer.view
+    assert (view["epoch"], view["log"], view["chosen"]) == (7, False, CELLS[number]) and view["pins"] == [CELLS[number]]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -1,6 +1,8 @@
 """What the chapters' figures draw and say, without a page: the browser tests drive them in one."""
 
 import gc
+import gzip
+import json
 import re
 import weakref
 from types import SimpleNamespace
@@ -22,16 +24,18 @@ from helpers.figures import answering
 from helpers.figures.answering import AnsweringFigure
 from helpers.figures.concatenation import draw_concatenation, draw_cut, explore_concatenation
 from helpers.figures.explorer import Explorer
-from helpers.figures.forward_loop import draw_states, draw_step, explore_steps
+from helpers.figures.forward_loop import draw_states, explore_steps
 from helpers.figures.gradient_clipping import draw_norms, explore_gradient
 from helpers.figures.one_hot import explore_one_hot
+from helpers.figures.page import PageFigure, slider
 from helpers.figures.parameters import draw_shapes, explore_start
-from helpers.figures.prediction import draw_warm_up, explore_prediction
+from helpers.figures.prediction import explore_prediction
 from helpers.figures.start_here import draw_map
-from helpers.figures.training import draw_reading, explore_minibatches
-from helpers.generate import generate
+from helpers.figures.training import all_readings, explore_minibatches
+from helpers.generate import generate, next_char_probs, warm_up
 from helpers.rnn import RNN, init_params, param_shapes
-from helpers.text import SequentialBatches, Vocab, clean, read_book
+from helpers.runs.settings import BATCHES
+from helpers.text import RandomBatches, SequentialBatches, Vocab, clean, read_book
 
 VOCAB = Vocab(clean(read_book()))
 X, Y = next(iter(SequentialBatches(VOCAB.encode(clean(read_book())[:5000]), 4, 100)))
@@ -41,13 +45,6 @@ SMALL_MATRICES = [torch.arange(6).reshape(2, 3), torch.ones(2, 4), torch.ones(3,
 
 def words(widget) -> str:
     return re.sub(r"<[^>]*>", "", widget.value)
-
-
-@pytest.fixture
-def ax():
-    figure = Figure()
-    yield figure.subplots()
-    FigureCanvasAgg(figure).draw()  # what could not be drawn fails here
 
 
 def texts(ax) -> list[str]:
@@ -107,14 +104,6 @@ def test_norms_are_clipped_at_the_threshold(ax):
     assert (0.5, 2.0, 2.0) in lines and (0.5, 5.0, 50.0) in lines and (5.0,) in lines and (2.0,) in lines
 
 
-def test_steps_to_come_stay_blank():
-    hidden = np.linspace(-1, 1, 12).reshape(4, 3)
-    figure = Figure()
-    draw_step(figure, hidden, "abab", np.array([0.0, 0.7, 0.3]), ["<unk>", "a", "b"], step=2)
-    shown = figure.axes[0].images[0].get_array()
-    assert np.ma.getmaskarray(shown)[:, 2:].all() and np.array_equal(shown[:, :2], hidden[:2].T)
-
-
 def test_states_are_drawn_with_time_to_the_right_and_a_bar_for_their_colours(ax):
     hidden = np.random.default_rng(0).normal(size=(3, 7))
     draw_states(ax, hidden, "abc")
@@ -124,14 +113,6 @@ def test_states_are_drawn_with_time_to_the_right_and_a_bar_for_their_colours(ax)
     assert signs == ["−", "0", "+"] and list(ax.figure.axes[1].get_yticks()) == [-limit, 0, limit]
 
 
-@pytest.mark.parametrize(("carries_state", "chosen", "badge"), [(True, 1, "H"), (True, 0, "0"), (False, 1, "0")])
-def test_the_chosen_minibatch_stands_out_and_says_where_its_state_comes_from(ax, carries_state, chosen, badge):
-    minibatches = [X for X, _ in SequentialBatches(torch.arange(40), 2, 5)]
-    draw_reading(ax, minibatches, chosen, carries_state, 40)
-    bright = [box.get_x() for box in ax.patches if box.get_alpha() is None]
-    assert bright == [row[0].item() for row in minibatches[chosen]] and texts(ax)[-2:] == [badge] * 2
-
-
 @pytest.mark.parametrize("text", ["$x$", "\\$", "$", "a$b$$"])
 def test_a_readers_text_is_drawn_as_it_is(text, monkeypatch):
     def parse(*arguments, **options):
@@ -139,15 +120,14 @@ def test_a_readers_text_is_drawn_as_it_is(text, monkeypatch):
 
     monkeypatch.setattr("matplotlib.mathtext.MathTextParser.parse", parse)
     figure, eye, letters = Figure(), np.eye(len(text)), [text] * len(text)
-    axes = figure.subplots(5, 1)
+    axes = figure.subplots(4, 1)
     plot.draw_one_hot(axes[0], eye, letters, letters, title=text)
     draw_states(axes[1], eye, letters, title=text)
     plot.draw_next_chars(axes[2], [1.0], letters, title=text)
     plot.draw_runs(axes[3], [plot.Curve(text, "red", [2.0])], log=False, ladder={text: 3.0})
-    draw_warm_up(axes[4], [1.0], [1.0], "a", prefix=text)
     FigureCanvasAgg(figure).draw()
-    for figure in (explore_one_hot(VOCAB, text), explore_steps(RNN(6, 4, device="cpu"), Vocab("a$bx\\"), text)):
-        assert figure.picture.layout.display is None, words(figure.reading)
+    shown = explore_one_hot(VOCAB, text)
+    assert shown.picture.layout.display is None, words(shown.reading)
 
 
 # The layer between controls and drawing
@@ -183,13 +163,20 @@ def test_an_unexpected_error_is_named_and_does_not_escape(monkeypatch):
         raise RuntimeError("latex could not be found")
 
     monkeypatch.setattr(Figure, "savefig", no_latex)
-    figure = explore_minibatches()
+    figure = explore_one_hot(VOCAB)
     assert figure.picture.layout.display == "none" and "latex could not be found" in words(figure.reading)
 
 
 def test_a_page_without_widgets_shows_a_sentence():
-    bundle = explore_minibatches()._repr_mimebundle_()
-    assert bundle["text/plain"] == answering.FALLBACK and "application/vnd.jupyter.widget-view+json" in bundle
+    for figure in (explore_one_hot(VOCAB), PAGES["minibatches"]()):
+        bundle = figure._repr_mimebundle_()
+        assert bundle["text/plain"] == answering.FALLBACK and "application/vnd.jupyter.widget-view+json" in bundle
+
+
+@pytest.mark.parametrize("name", ["steps", "prediction", "minibatches"])
+def test_a_page_without_widgets_shows_the_first_view_where_that_is_small(name):
+    picture = PAGES[name]()._repr_mimebundle_()["image/png"]
+    assert picture.startswith(b"\x89PNG") and len(picture) < 40_000
 
 
 def test_a_cell_that_runs_again_keeps_nothing_of_the_figures_before(monkeypatch):
@@ -235,25 +222,23 @@ FIGURES = {
     "concatenation": lambda: explore_concatenation(*SMALL_MATRICES),
     "one_hot": lambda: explore_one_hot(VOCAB),
     "start": lambda: explore_start(X[:, :10], Y[:, :10], len(VOCAB)),
-    "steps": lambda: explore_steps(MODEL, VOCAB),
-    "prediction": lambda: explore_prediction(MODEL, VOCAB),
     "gradient": lambda: explore_gradient(X, Y, len(VOCAB), hidden_size=8),
-    "minibatches": lambda: explore_minibatches(),
 }
 
 
+@pytest.mark.parametrize("first", [pytest.param(0, marks=pytest.mark.slow), -2], ids=["all", "the last two"])
 @pytest.mark.parametrize("name", FIGURES)
-def test_no_position_of_any_control_is_an_error(name):
+def test_no_position_of_any_control_is_an_error(name, first):
     figure = FIGURES[name]()
     for control in figure.controls.values():
         assert control.description, "a control has no label"
-        first = control.value
-        for position in positions(control):
+        before = control.value
+        for position in list(positions(control))[first:]:
             control.value = position
             said = words(figure.reading)
             assert figure.picture.layout.display is None, f"{control.description} at {position}: {said}"
             assert figure.picture.value[:4] == b"\x89PNG" and len(said) > 20
-        control.value = first
+        control.value = before
 
 
 def test_one_hot_marks_what_is_unknown_and_cuts_what_is_long():
@@ -288,18 +273,6 @@ def test_the_start_says_what_the_first_loss_is():
         assert said == pytest.approx(loss.item(), rel=0.02, abs=0.01)
 
 
-def test_prediction_writes_what_generate_writes():
-    figure = explore_prediction(MODEL, VOCAB, prefix="the time")
-    figure.controls["temperature"].value, figure.controls["seed"].value = 0.8, 3
-    warm = generate("the time", 60, MODEL, VOCAB, 0.8, 3)[8:]
-    cold = generate("e", 60, MODEL, VOCAB, 0.8, 3)[1:]
-    assert f"After reading it all:  {warm}" in words(figure.reading) and cold in words(figure.reading)
-    figure.controls["prefix"].value = ""
-    assert "prefix is empty" in words(figure.reading)
-    figure.controls["prefix"].value = "b" * 500
-    assert "only the last 200" in words(figure.reading)
-
-
 def test_the_gradient_says_when_clipping_acts():
     figure = explore_gradient(X, Y, len(VOCAB), hidden_size=8)
     for radius in (0.3, 2.5):
@@ -310,14 +283,94 @@ def test_the_gradient_says_when_clipping_acts():
             assert ("leaves it alone" in words(figure.reading)) is (norm < threshold)
 
 
-def test_minibatches_say_where_they_read():
-    figure = explore_minibatches()
-    figure.controls["chosen"].value = 0
-    assert "The state starts from zero" in words(figure.reading)
-    figure.controls["chosen"].value = 1
-    assert "carried on" in words(figure.reading)
-    for kind in ("reset", "random"):
-        figure.controls["kind"].value = kind
-        assert "The state starts from zero" in words(figure.reading)
-    places = re.search(r": reads ([\d–, ]+)\.", words(figure.reading))[1].split(", ")
-    assert len(places) == 3 and all(int(end) - int(start) == 4 for start, end in (p.split("–") for p in places))
+# The figures that the page draws
+
+
+PAGES = {
+    "steps": lambda: explore_steps(MODEL, VOCAB),
+    "prediction": lambda: explore_prediction(MODEL, VOCAB),
+    "minibatches": lambda: explore_minibatches(),
+}
+
+
+def ask(figure, **values) -> dict:
+    """What the kernel answers when the page asks."""
+    figure.page.values = {**figure.page.values, **values}
+    return figure.page.answer
+
+
+def test_an_answer_says_what_was_asked_and_an_error_is_said_and_goes_away():
+    def answer(n):
+        if n < 0:
+            raise {-1: ValueError("n must not be <negative>"), -2: KeyError("surprise")}[n]
+        return {"words": f"n is {n}", "drawings": []}
+
+    figure = PageFigure(answer, {"n": slider("n", 1, -5, 5), "step": slider("step", 2, 1, None, chooses=True)})
+    assert figure.page.answer == {"words": "n is 1", "drawings": [], "asked": [1]}
+    assert ask(figure, n=-1) == {"error": "n must not be <negative>", "asked": [-1]}
+    assert ask(figure, n=-2) == {"error": "KeyError: 'surprise'", "asked": [-2]}
+    assert ask(figure, n=3)["words"] == "n is 3"
+    figure.close()
+    assert ask(figure, n=4)["words"] == "n is 3", "a closed figure still answers"
+
+
+@given(st.text("the mar", min_size=1, max_size=40))
+@settings(max_examples=10)
+def test_steps_are_those_of_the_network(text):
+    answer = ask(PAGES["steps"](), text=text)
+    cells, frames = answer["drawings"][0]["cells"], answer["frames"]
+    read = text[:24]
+    assert len(cells) == len(frames) == len(read)
+    state = MODEL.initial_state(1)
+    for t, frame in enumerate(frames):
+        outputs, state = MODEL(VOCAB.encode(read[t])[None], state)
+        assert cells[t] == pytest.approx(state[0][0].tolist(), abs=6e-4)
+        assert frame["drawings"][1]["series"][0]["outputs"] == outputs[0, 0, 1:].tolist()
+        best = next_char_probs(outputs[0, 0]).argmax()
+        shown = [plot.name_characters(c)[0] for c in (read[t], VOCAB.tokens[best])]
+        assert f"Step {t + 1}: reads “{shown[0]}”, then guesses “{shown[1]}”" in frame["words"]
+        assert frame["drawings"][0]["lit"] == t and ("only the first 24" in frame["words"]) is (len(text) > 24)
+
+
+def test_steps_and_prediction_say_what_they_cannot_read():
+    for name, field in (("steps", "text"), ("prediction", "prefix")):
+        assert "prefix is empty" in ask(PAGES[name](), **{field: ""})["error"]
+        assert "'<'" in ask(PAGES[name](), **{field: "a<b"})["error"]
+
+
+@given(st.text("the mar", min_size=1, max_size=12), st.integers(0, 30), st.integers(0, 12), st.integers(0, 20))
+@settings(max_examples=10)
+def test_prediction_writes_what_generate_writes(prefix, tenths, tens, seed):
+    asked = {"prefix": prefix, "temperature": tenths / 10, "num_chars": 10 * tens, "seed": seed}
+    answer = ask(PAGES["prediction"](), **asked)
+    warm, cold = (generate(p, 10 * tens, MODEL, VOCAB, tenths / 10, seed)[len(p) :] for p in (prefix, prefix[-1]))
+    last = plot.name_characters(prefix[-1])[0]
+    assert answer["words"] == f"After reading it all:  {warm}\nAfter “{last}” alone:  {cold}"
+    for bars, read in zip(answer["drawings"][0]["series"], (prefix, prefix[-1]), strict=True):
+        assert bars["outputs"] == warm_up(read, MODEL, VOCAB)[0][1:].tolist()
+    assert "only the last 200" in ask(PAGES["prediction"](), prefix="b" * 500)["words"]
+
+
+KNOWN = json.loads(gzip.decompress(all_readings(60)))
+
+
+@given(st.sampled_from(list(BATCHES)), st.integers(1, 6), st.integers(2, 8), st.integers(1, 10))
+def test_minibatches_say_where_they_read_and_where_their_state_comes_from(kind, batch_size, num_steps, epoch):
+    make = RandomBatches if kind == "random" else SequentialBatches
+    batches = make(torch.arange(60), batch_size, num_steps)
+    minibatches = [[X.tolist() for X, _ in batches] for _ in range(epoch)][-1]
+    values = {"kind": kind, "batch_size": batch_size, "num_steps": num_steps, "epoch": epoch}
+    answer = KNOWN[json.dumps([*values.values()], separators=(",", ":"))]
+    figure = PAGES["minibatches"]()
+    assert answer == json.loads(json.dumps(ask(figure, **values))), "the page knows another answer than the kernel"
+    drawing, frames = answer["drawings"][0], answer["frames"]
+    assert [[[*range(s, s + drawing["wide"])] for s in rows] for rows in drawing["starts"]] == minibatches
+    for asked, frame in enumerate(frames):
+        chosen = min(asked, len(minibatches) - 1)
+        carried = kind == "sequential" and chosen > 0
+        (drawn,) = frame["drawings"]
+        assert drawn["lit"] == chosen and drawn["badge"]["text"] == ("H" if carried else "0")
+        assert ("is carried on (H)" if carried else "The state starts from zero (0)") in frame["words"]
+        assert (f"has only {len(minibatches)} minibatches" in frame["words"]) is (asked > chosen)
+        assert ", ".join(f"{row[0]}–{row[-1]}" for row in minibatches[chosen]) in frame["words"]
+    assert len(frames) == min(len(minibatches) + 1, 10)

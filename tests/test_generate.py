@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import KINDS, Spy, all_equal, copies, largest_difference, make_model, numpy_rnn
 
@@ -19,26 +19,11 @@ VOCAB = Vocab(ALPHABET)  # 9 entries with <unk>
 prefixes = st.text(ALPHABET, min_size=1, max_size=12)
 seeds = st.integers(0, 2**31)
 temperatures = st.floats(0.05, 20)
+some_outputs = st.lists(st.floats(-50, 50), min_size=2, max_size=30)
 
 
 def model_of(kind, seed=0):
     return make_model(kind, len(VOCAB), hidden_size=6, seed=seed, scale=1.0)
-
-
-def alphabet_model():
-    """A scratch model made by hand: whatever came before, after a comes b, after b comes c, … and after space a.
-
-    The hidden state is the last character alone (W_hh = 0), and W_hq moves it one place on.
-    """
-    V = len(VOCAB)
-    model = RNN(V, V, device="cpu", dtype=torch.float64)
-    after = {i: 1 + i % (V - 1) for i in range(1, V)}  # 1 → 2 → … → V - 1 → 1
-    shift = torch.zeros(V, V, dtype=torch.float64)
-    for i, j in after.items():
-        shift[i, j] = 50
-    zeros = torch.zeros(V, V, dtype=torch.float64), torch.zeros(V, dtype=torch.float64)
-    model.load((20 * torch.eye(V, dtype=torch.float64), zeros[0], zeros[1], shift, zeros[1]))
-    return model
 
 
 def numpy_probs(outputs, temperature):
@@ -48,11 +33,12 @@ def numpy_probs(outputs, temperature):
     return np.concatenate([[0.0], exponentials / exponentials.sum()])
 
 
-# Warm-up
+# Warm-up and greedy choice
 
 
 @ALL_KINDS
 @given(prefix=prefixes, seed=seeds)
+@settings(max_examples=15)
 def test_warm_up_is_reading_the_prefix_one_character_at_a_time(kind, prefix, seed):
     model = model_of(kind, seed)
     state = model.initial_state(1)
@@ -63,48 +49,28 @@ def test_warm_up_is_reading_the_prefix_one_character_at_a_time(kind, prefix, see
     assert largest_difference([warm_outputs, *warm_state], [outputs[0, 0], *state]) < 1e-9
 
 
-# Greedy choice
-
-
 @ALL_KINDS
 @given(prefix=prefixes, num_chars=st.integers(0, 15), seed=seeds)
+@settings(max_examples=15)
 def test_greedy_is_the_largest_output_after_reading_all_the_text_so_far_again(kind, prefix, num_chars, seed):
     model = model_of(kind, seed)
     text = prefix
     for _ in range(num_chars):
         # No state is kept: every character costs a pass over the whole text.
-        X = torch.tensor([[VOCAB.tokens.index(c) for c in text]])
-        outputs, _ = model(X, model.initial_state(1))
-        text += VOCAB.tokens[1 + int(np.argmax(outputs[-1, 0, 1:].detach().numpy()))]
+        indices = [VOCAB.tokens.index(c) for c in text]
+        if kind == "scratch":
+            last = numpy_rnn(model.params, indices)[-1]
+        else:
+            last = model(torch.tensor([indices]), model.initial_state(1))[0][-1, 0].detach().numpy()
+        text += VOCAB.tokens[1 + int(np.argmax(last[1:]))]
     assert generate(prefix, num_chars, model, VOCAB) == text
     assert generate(prefix, num_chars, model, VOCAB, temperature=0, seed=seed) == text
-
-
-@given(prefix=prefixes, seed=seeds)
-def test_greedy_of_the_scratch_model_agrees_with_numpy(prefix, seed):
-    model = model_of("scratch", seed)
-    text = prefix
-    for _ in range(10):
-        outputs = numpy_rnn(model.params, [VOCAB.tokens.index(c) for c in text])
-        text += VOCAB.tokens[1 + int(np.argmax(outputs[-1, 1:]))]
-    assert generate(prefix, 10, model, VOCAB) == text
-
-
-@pytest.mark.parametrize("temperature", [0.0, 1.0])
-def test_a_model_that_knows_the_alphabet_recites_it(temperature):
-    # Sampled too: every other character has a probability of about e^-50.
-    text = generate("fac", 20, alphabet_model(), VOCAB, temperature)
-    assert text == "fac" + "defg abcdefg abcdefg abcdefg"[:20]
 
 
 # Probabilities
 
 
-@given(
-    outputs=st.lists(st.floats(-50, 50), min_size=2, max_size=30),
-    temperature=temperatures,
-    dtype=st.sampled_from([torch.float32, torch.float64]),
-)
+@given(outputs=some_outputs, temperature=temperatures, dtype=st.sampled_from([torch.float32, torch.float64]))
 def test_probabilities_are_the_softmax_of_the_outputs_over_the_temperature(outputs, temperature, dtype):
     outputs = torch.tensor(outputs, dtype=dtype, requires_grad=True)
     before = outputs.detach().clone()
@@ -113,35 +79,23 @@ def test_probabilities_are_the_softmax_of_the_outputs_over_the_temperature(outpu
     assert abs(float(probs.sum()) - 1) < 1e-12
     assert probs[0] == 0 and probs.dtype == torch.float64
     assert torch.equal(outputs, before)
-
-
-@given(outputs=st.lists(st.floats(-50, 50), min_size=2, max_size=30))
-def test_the_temperature_is_one_unless_told_otherwise(outputs):
-    outputs = torch.tensor(outputs)
     assert torch.equal(next_char_probs(outputs), next_char_probs(outputs, 1.0))
 
 
-@given(order=st.permutations(range(12)), temperature=st.floats(1e-300, 0.02))
+@given(order=st.permutations(range(12)), temperature=st.floats(1e-308, 0.02))
 def test_temperature_zero_is_all_on_the_largest_output_and_small_ones_approach_it(order, temperature):
     outputs = torch.tensor(order, dtype=torch.float64)
-    greedy = next_char_probs(outputs, 0)
     expected = np.zeros(12)
     expected[1 + int(np.argmax(order[1:]))] = 1
-    assert np.array_equal(greedy.numpy(), expected)
+    assert np.array_equal(next_char_probs(outputs, 0).numpy(), expected)
     # The runner-up is at least 1 behind, so it keeps at most e^(-1/0.02) = e^-50.
     assert np.abs(next_char_probs(outputs, temperature).numpy() - expected).max() < 1e-20
-
-
-@given(outputs=st.lists(st.floats(-50, 50), min_size=2, max_size=30))
-def test_a_high_temperature_approaches_equal_chances(outputs):
-    probs = next_char_probs(torch.tensor(outputs), 1e9)[1:]
-    assert float((probs - 1 / len(probs)).abs().max()) < 1e-6
 
 
 # Sampling
 
 
-@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("temperature", [0.5, 3.0])
 def test_sampled_characters_have_the_frequencies_of_their_probabilities(temperature):
     # A model that ignores what it reads, so that the characters are independent draws from one distribution.
     model = RNN(len(VOCAB), 1, sigma=0.0, device="cpu", dtype=torch.float64)
@@ -154,15 +108,17 @@ def test_sampled_characters_have_the_frequencies_of_their_probabilities(temperat
 
 
 @ALL_KINDS
-@given(prefix=prefixes, seed=seeds, temperature=temperatures)
-def test_the_same_seed_gives_the_same_text_whatever_the_global_generator_does(kind, prefix, seed, temperature):
-    model = model_of(kind, seed=1)
-    torch.manual_seed(1)
-    before = torch.get_rng_state()
-    text = generate(prefix, 8, model, VOCAB, temperature, seed)
-    assert torch.equal(torch.get_rng_state(), before)
-    torch.manual_seed(2)
-    assert generate(prefix, 8, model, VOCAB, temperature, seed) == text
+@given(prefix=prefixes, num_chars=st.integers(0, 10), seed=seeds, temperature=st.just(0.0) | temperatures)
+@settings(max_examples=15)
+def test_the_same_seed_gives_the_same_text_of_the_length_asked_for(kind, prefix, num_chars, seed, temperature):
+    model, texts = model_of(kind, seed=1), []
+    for start in (1, 2):  # whatever the global generator does
+        torch.manual_seed(start)
+        before = torch.get_rng_state()
+        texts.append(generate(prefix, num_chars, model, VOCAB, temperature, seed))
+        assert torch.equal(torch.get_rng_state(), before)
+    assert texts[0] == texts[1] and texts[0].startswith(prefix) and len(texts[0]) == len(prefix) + num_chars
+    assert set(texts[0]) <= set(ALPHABET)
 
 
 @ALL_KINDS
@@ -172,37 +128,15 @@ def test_seeds_give_different_texts(kind):
     assert len(texts) == 5
 
 
-# Both
-
-
-@ALL_KINDS
-@given(prefix=prefixes, num_chars=st.integers(0, 10), temperature=st.just(0.0) | temperatures, seed=seeds)
-def test_the_text_begins_with_the_prefix_and_has_the_length_asked_for(kind, prefix, num_chars, temperature, seed):
-    text = generate(prefix, num_chars, model_of(kind, seed), VOCAB, temperature, seed)
-    assert text.startswith(prefix) and len(text) == len(prefix) + num_chars
-    assert set(text) <= set(ALPHABET)
-    assert generate(prefix, 0, model_of(kind, seed), VOCAB, temperature, seed) == prefix
-
-
 @ALL_KINDS
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
-def test_generating_leaves_the_model_as_it_was(kind, temperature):
-    model = model_of(kind)
-    before = copies(model)
-    spy = Spy(model)
-    first = generate("abc", 20, spy, VOCAB, temperature)
-    assert all_equal(model.parameters(), before)
-    assert all(p.grad is None for p in model.parameters())
-    # Nothing is kept for a backward pass, which a long text would pay for with memory.
-    assert len(spy.returned) >= 20 and not any(S.requires_grad for state in spy.returned for S in state)
-    assert generate("abc", 20, model, VOCAB, temperature) == first
-
-
-@ALL_KINDS
-def test_the_unknown_character_is_never_written(kind):
+def test_generating_leaves_the_model_as_it_was_and_never_writes_the_unknown_character(kind, temperature):
     model = model_of(kind)
     with torch.no_grad():
         model.parameters()[-1][0] = 1e3  # the bias of <unk> in the output layer
-    for temperature in (0.0, 1.0, 10.0):
-        assert len(generate("ab", 30, model, VOCAB, temperature)) == 32
-        assert "<" not in generate("ab", 30, model, VOCAB, temperature)
+    before, spy = copies(model.parameters()), Spy(model)
+    text = generate("abc", 20, spy, VOCAB, temperature)
+    assert len(text) == 23 and "<" not in text
+    assert all_equal(model.parameters(), before) and all(p.grad is None for p in model.parameters())
+    # Nothing is kept for a backward pass, which a long text would pay for with memory.
+    assert len(spy.returned) >= 20 and not any(S.requires_grad for state in spy.returned for S in state)

@@ -1,6 +1,7 @@
 """The live panel, without a page: the gate, the budget, the run and every button; the browser tests click in one."""
 
 import gc
+import json
 import math
 import re
 import threading
@@ -17,6 +18,7 @@ from helpers.figures.explorer import Explorer
 from helpers.figures.gate import Gate, Stopped
 from helpers.figures.live_panel import LivePanel
 from helpers.figures.live_run import LiveRun
+from helpers.figures.page import curve
 from helpers.generate import generate
 from helpers.require import TrainingDiverged
 from helpers.runs.settings import BATCHES, Settings, make_batches, make_model
@@ -109,6 +111,7 @@ def slow_run(clock, monkeypatch):
         clock.now += 0.1
         return write(*args)
 
+    monkeypatch.setattr(live_run, "SHARES", {"sample": 0.02, "unseen": 0.03, "draw": 0.03})
     monkeypatch.setattr(Gate, "ask", slow_ask)
     monkeypatch.setattr(live_run, "generate", slow_write)
     vocab = Vocab(TEXT)
@@ -184,7 +187,7 @@ def test_drawing_and_looking_keep_to_their_share(slow_run, clock):
     assert slow_run.phase == "finished" and "paused" in clock.phases
     seconds = clock.now - 1000
     for act, share in live_run.SHARES.items():
-        cost = {"draw": 0.2, "sample": 0.11, "unseen": 0.04}[act]
+        cost = {"draw": 0.2, "sample": 0.11, "unseen": 0.07}[act]
         spent = slow_run.budgets[act].spent
         assert 0 < spent <= share * seconds + cost + 0.01, f"{act} took another share"
     assert clock.pictures >= 3 and 2 < len(slow_run.run.samples) and 2 < len(slow_run.run.unseen) < 200
@@ -225,6 +228,16 @@ def test_a_live_run_is_the_run_that_train_makes(panel, batches):
     assert panel.run.unseen[20] == pytest.approx(evaluate(model, corpus[2000:4000]), rel=1e-6)
     assert panel.run.samples[20] == generate("time traveller ", 65, model, panel.vocab)
     assert panel.run.samples[20] in words(panel.sample)
+    seen, unseen = panel.curves.answer["drawings"][0]["series"]
+    assert seen["x"] == list(range(1, 21)) and seen["y"] == pytest.approx(panel.run.perplexity, rel=1e-3)
+    assert dict(zip(unseen["x"], unseen["y"], strict=True)) == pytest.approx(panel.run.unseen, rel=1e-3)
+    panel._live._score(panel.model, corpus[2000:4000], live_run.ROWS, live_run.RUN_UP)
+    assert panel.run.unseen[20] == pytest.approx(evaluate(model, corpus[2060:4000]), rel=0.01), "in rows it is another"
+
+
+def test_values_that_are_not_finite_can_be_sent():
+    sent = curve("training text", {1: 1e80, 2: math.inf, 3: math.nan}, "red")
+    assert json.loads(json.dumps(sent, allow_nan=False))["y"] == [1e80, 1e300, None]
 
 
 def test_every_network_can_be_trained_live(panel):
@@ -283,10 +296,10 @@ def test_a_run_that_was_reset_says_and_changes_nothing_more(panel):
     panel._renew()  # as if its thread had not ended in time
     wait_for(lambda: old.epoch >= 5)
     assert panel.phase == "ready" and epochs(panel) == 0 and panel.model is not old.model
-    shown = panel.status.value, panel.sample.value, panel.picture.value
+    shown = panel.status.value, panel.sample.value, panel.curves.answer
     old.gate.stop()
     old.wait()
-    assert shown == (panel.status.value, panel.sample.value, panel.picture.value) and "ready" in shown[0]
+    assert shown == (panel.status.value, panel.sample.value, panel.curves.answer) and "ready" in shown[0]
 
 
 def test_buttons_at_the_wrong_moment_do_nothing(panel):
@@ -313,7 +326,7 @@ def test_a_new_panel_stops_the_run_of_the_old_one(panel):
     other.stop()
 
 
-@pytest.mark.parametrize("where, name", [(live_run, "make_model"), (live_panel, "draw_live"), (live_panel, "row_of")])
+@pytest.mark.parametrize("where, name", [(live_run, "make_model"), (live_panel, "curves_of"), (live_panel, "row_of")])
 @pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt()])
 def test_a_panel_that_could_not_be_made_stands_in_nobodys_way(panel, monkeypatch, where, name, error):
     with monkeypatch.context() as broken:
@@ -368,12 +381,12 @@ def test_an_error_inside_training_is_said_and_a_new_start_works(panel, monkeypat
 def test_an_error_in_a_picture_is_said_and_the_training_goes_on(panel, monkeypatch):
     panel.controls["num_epochs"].value = 50
     with monkeypatch.context() as broken:
-        broken.setattr(live_panel.plot, "draw_runs", fails(RuntimeError("latex could not be found")))
+        broken.setattr(live_panel, "curves_of", fails(RuntimeError("no curve today")))
         panel.start()
         panel.wait(60)
-        assert panel.phase == "finished" and epochs(panel) == 50 and "latex could not be found" in panel.status.value
+        assert panel.phase == "finished" and epochs(panel) == 50 and "no curve today" in panel.status.value
     panel.reset()
-    assert "latex" not in panel.status.value
+    assert "no curve" not in panel.status.value
 
 
 def test_settings_that_do_not_work_are_said():

@@ -5,13 +5,12 @@ Both syntax trees are compared after these are taken away; a change on one side 
 
 import ast
 import importlib
-import json
 from pathlib import Path
 
 import pytest
 import torch
+from course import TOP, cells_of, find_chapters, read_notebook, source
 
-TOP = Path(__file__).parents[1]
 CORE = ("text", "rnn", "train", "generate")
 # What must differ, and the words with which its notebook says so.
 DIFFERENT = {"RNN": "it also takes a device and a dtype"}
@@ -21,17 +20,14 @@ class Bare(ast.NodeTransformer):
     """Takes docstrings, types, guards and decorators that guard away."""
 
     def visit_FunctionDef(self, node):
-        self.generic_visit(node)
         node.returns = None
         node.decorator_list = [d for d in node.decorator_list if not is_guard(d)]
-        return self.without_docstring(node)
+        return self.visit_ClassDef(node)
 
     def visit_ClassDef(self, node):
         self.generic_visit(node)
-        return self.without_docstring(node)
-
-    def without_docstring(self, node):
-        node.body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+        if ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
         return node
 
     def visit_arg(self, node):
@@ -52,15 +48,14 @@ def definitions(code: str) -> dict[str, str]:
     return {node.name: ast.unparse(Bare().visit(node)) for node in ast.parse(code).body if isinstance(node, wanted)}
 
 
-def code_of(notebook: Path) -> str:
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+def text_of(notebook: Path, kind: str) -> str:
+    return "\n".join(source(cell) for _, cell in cells_of(read_notebook(notebook), kind))
 
 
 HELPERS = {
     name: code for module in CORE for name, code in definitions((TOP / f"helpers/{module}.py").read_text()).items()
 }
-NOTEBOOKS = {path: definitions(code_of(path)) for path in sorted((TOP / "notebooks").glob("*.ipynb"))}
+NOTEBOOKS = {chapter.notebook: definitions(text_of(chapter.notebook, "code")) for chapter in find_chapters()}
 SHARED = [(path, name) for path, defined in NOTEBOOKS.items() for name in defined if name in HELPERS]
 
 
@@ -77,20 +72,17 @@ def test_notebook_and_helper_are_the_same_code(path, name):
         assert NOTEBOOKS[path][name] == HELPERS[name]
         return
     assert NOTEBOOKS[path][name] != HELPERS[name], "they need not differ any more"
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    words = " ".join(" ".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown").split())
-    assert DIFFERENT[name] in words, "the notebook does not say that they differ"
+    assert DIFFERENT[name] in " ".join(text_of(path, "markdown").split()), "the notebook does not say that they differ"
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_the_class_of_the_notebook_computes_what_that_of_the_helpers_does(seed):
+def test_the_class_of_the_notebook_computes_what_that_of_the_helpers_does():
     (path,) = [path for path, name in SHARED if name == "RNN"]
     rnn = importlib.import_module("helpers.rnn")
-    (written,) = [n for n in ast.parse(code_of(path)).body if isinstance(n, ast.ClassDef) and n.name == "RNN"]
+    (written,) = [n for n in ast.parse(text_of(path, "code")).body if isinstance(n, ast.ClassDef) and n.name == "RNN"]
     namespace = dict(vars(rnn))
     exec(compile(ast.Module([written], type_ignores=[]), str(path), "exec"), namespace)
-    ours, theirs = namespace["RNN"](6, 5, 0.5, seed), rnn.RNN(6, 5, 0.5, seed, device="cpu")
-    X = torch.randint(6, (3, 4), generator=torch.Generator().manual_seed(seed))
+    ours, theirs = namespace["RNN"](6, 5, 0.5, 3), rnn.RNN(6, 5, 0.5, 3, device="cpu")
+    X = torch.randint(6, (3, 4), generator=torch.Generator().manual_seed(0))
     for a, b in ((ours.parameters(), theirs.parameters()), (ours.initial_state(3), theirs.initial_state(3))):
         torch.testing.assert_close(list(a), list(b), rtol=0, atol=0)
     (outputs, state), expected = ours(X, ours.initial_state(3)), theirs(X, theirs.initial_state(3))

@@ -9,6 +9,7 @@ import tomllib
 from importlib import metadata
 from pathlib import Path
 
+import pytest
 from course import TOP, imported
 from packaging.requirements import Requirement
 from test_binder import closure, installed_needs
@@ -38,6 +39,7 @@ def lecture_settings(prefix: Path) -> list[str]:
     return [path.read_text(encoding="utf-8") for path in folder.glob("rnn-from-scratch-course.json5")]
 
 
+@pytest.mark.slow
 def test_a_wheel_works_outside_the_checkout(tmp_path: Path):
     source, target, elsewhere = tmp_path / "source", tmp_path / "target", tmp_path / "elsewhere"
     source.mkdir()

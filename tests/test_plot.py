@@ -8,20 +8,11 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 matplotlib.use("Agg")
 
 from helpers import plot
 from helpers.text import RandomBatches, SequentialBatches
-
-
-@pytest.fixture
-def ax():
-    figure = Figure()
-    yield figure.subplots()
-    FigureCanvasAgg(figure).draw()  # what could not be drawn fails here
 
 
 def texts(ax) -> list[str]:
@@ -67,11 +58,9 @@ def test_the_unrolled_network_shows_each_letter_state_and_guess(ax):
     (line,) = ax.get_lines()
     first, second = sorted(box.get_x() for box in ax.patches)[1:3]
     assert first < line.get_xdata()[0] < second, "the cut is not before letter 1"
-
-
-def test_an_unrolled_network_without_guesses_has_no_output_weights(ax):
+    ax.clear()
     plot.draw_unrolled(ax, "ab")
-    assert texts(ax).count("$W_{xh}$") == 2 and not any("W_{hq}" in text for text in texts(ax))
+    assert texts(ax).count("$W_{xh}$") == 2 and not any("W_{hq}" in text for text in texts(ax)), "there is no guess"
 
 
 def test_one_hot_rows_are_drawn_as_given(ax):
@@ -102,7 +91,7 @@ def test_each_box_lies_where_its_row_reads(ax, kind):
     assert all(bar.get_width() == 5 for bar in ax.patches)
 
 
-@pytest.mark.parametrize("highest", [25.6, 40, 100, 320, 1e6])
+@pytest.mark.parametrize("highest", [25.6, 100, 1e6])
 def test_the_perplexity_axis_shows_what_it_is_asked_for_and_a_guess(ax, highest):
     limits = plot.use_perplexity_axis(ax, highest)
     assert ax.get_ylim() == limits and limits[0] < 1 and highest < limits[1] <= 2 * highest

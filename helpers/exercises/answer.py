@@ -1,16 +1,14 @@
 """How an answer is called: on copies of its arguments, within a time limit, whatever it does."""
 
 import _imp
-import copy
 import ctypes
 import importlib
-import linecache
 import secrets
 import threading
 import time
+import traceback
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
@@ -72,22 +70,18 @@ def call(function: Callable, *arguments):
     except _OutOfTime:
         raise
     except BaseException as error:  # SystemExit, too
+        told = f"raised {type(error).__name__}{_where(error, function)}: {first_line(error)}"
         if isinstance(error, TypeError) and error.__traceback__.tb_next is None:  # raised by the call itself
-            raise Wrong(
-                f"Your function does not take {len(given)} arguments as in the text: {first_line(error)}."
-            ) from None
-        raise Wrong(
-            f"Your function raised {type(error).__name__}{_where(error, function)}: {first_line(error)}"
-        ) from None
+            told = f"does not take {len(given)} arguments as in the text: {first_line(error)}."
+        raise Wrong(f"Your function {told}") from None
     if _has_ellipsis(result):
         raise Untouched
     if result is None:
         raise Wrong("Your function returns nothing: is there a `return` at its end?")
     for number, (before, after) in enumerate(zip(arguments, given, strict=True), start=1):
         if not _same(before, after):
-            raise Wrong(
-                f"Your function changes its argument {number} in place: the caller still needs it. Make a new one."
-            )
+            told = "in place: the caller still needs it. Make a new one."
+            raise Wrong(f"Your function changes its argument {number} {told}")
     return result
 
 
@@ -163,24 +157,18 @@ def copied(value):
     """A copy of an argument; models and the like are handed over as they are."""
     if isinstance(value, torch.Tensor):
         return value.detach().clone().requires_grad_(value.requires_grad)
-    if isinstance(value, dict):
-        return {key: copied(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(copied(part) for part in value)
-    return copy.deepcopy(value) if isinstance(value, (np.ndarray, set)) else value
+        return type(value)(map(copied, value))
+    return dict(value) if isinstance(value, dict) else value
 
 
 def _same(a, b) -> bool:
-    """Whether two arguments are equal, whatever they are made of."""
+    """Whether two arguments are equal; what models and the like hold is not looked at."""
     if isinstance(a, torch.Tensor):
-        return a.shape == b.shape and bool(torch.equal(torch.nan_to_num(a.detach()), torch.nan_to_num(b.detach())))
+        return a.shape == b.shape and torch.equal(torch.nan_to_num(a), torch.nan_to_num(b))
     if isinstance(a, (list, tuple)):
-        return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
-    if isinstance(a, (int, float, str, bool, type(None), np.generic)):
-        return a == b
-    return True  # models and the like: what they hold is not looked at
+        return len(a) == len(b) and all(map(_same, a, b))
+    return a == b
 
 
 def _has_ellipsis(thing) -> bool:
@@ -195,12 +183,7 @@ def first_line(error: BaseException) -> str:
 def _where(error: BaseException, function: Callable) -> str:
     """The line of the student's own code in which `error` arose, as " in line 3: `x = y`"."""
     file = getattr(getattr(function, "__code__", None), "co_filename", None)
-    place, trace = None, error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == file:
-            place = trace.tb_lineno
-        trace = trace.tb_next
-    if place is None:
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    if not frames:
         return ""
-    line = linecache.getline(file, place).strip()
-    return f" in line {place}" + (f": `{line}`" if line else "")
+    return f" in line {frames[-1].lineno}" + (f": `{frames[-1].line}`" if frames[-1].line else "")

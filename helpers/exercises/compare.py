@@ -29,11 +29,8 @@ def as_tensor(result) -> torch.Tensor | None:
 def agrees(result, expected, atol: float = 1e-6) -> bool:
     """Whether a result equals what is expected, within `atol` (absolute, and relative for large numbers)."""
     if isinstance(expected, (tuple, list)) and not _is_numbers(expected):
-        return (
-            isinstance(result, (tuple, list))
-            and len(result) == len(expected)
-            and all(agrees(r, e, atol) for r, e in zip(result, expected, strict=True))
-        )
+        as_long = isinstance(result, (tuple, list)) and len(result) == len(expected)
+        return as_long and all(agrees(r, e, atol) for r, e in zip(result, expected, strict=True))
     if isinstance(expected, (str, set, frozenset)) or isinstance(result, (str, set, frozenset)):
         return type(result) is type(expected) and result == expected
     if isinstance(expected, bool):
@@ -51,11 +48,9 @@ def _is_numbers(values) -> bool:
 
 def describe(thing, digits: int = 4) -> str:
     """A short text for a value: numbers rounded, large tensors by their shape."""
-    if isinstance(thing, (torch.Tensor, np.ndarray)):
-        thing = torch.as_tensor(thing).detach().cpu()
-        if thing.numel() > 12:
-            return f"a tensor of shape {tuple(thing.shape)}"
-        return describe(thing.tolist(), digits)
+    if isinstance(thing, (torch.Tensor, np.ndarray, np.generic)):
+        long = math.prod(thing.shape) > 12
+        return f"a tensor of shape {tuple(thing.shape)}" if long else describe(thing.tolist(), digits)
     if isinstance(thing, (tuple, list)):
         if len(thing) > 12:
             return f"a {type(thing).__name__} of {len(thing)}"
@@ -63,8 +58,6 @@ def describe(thing, digits: int = 4) -> str:
         return f"({inside}{',' if len(thing) == 1 else ''})" if isinstance(thing, tuple) else f"[{inside}]"
     if isinstance(thing, dict):
         return "{" + ", ".join(f"{key!r}: {describe(part, digits)}" for key, part in thing.items()) + "}"
-    if isinstance(thing, np.generic):
-        return describe(thing.item(), digits)
     if isinstance(thing, float):
         return str(float(f"{thing:.{digits}g}"))
     if isinstance(thing, str):
@@ -104,21 +97,18 @@ def explain_difference(result, expected, asked: str) -> str:
     found, wanted = as_tensor(result), as_tensor(expected)
     if wanted is None or found is None:
         if isinstance(expected, torch.Tensor):
-            wanted = f"a tensor of shape {tuple(expected.shape)}"
-            return f"{asked} {wanted} is expected, but your result is {describe(result)}."
-        here, there = describe_apart(result, expected)
-        return f"{asked} your result is {here}, expected {there}."
-    if found.is_floating_point() and torch.isnan(found).any() and not torch.isnan(wanted).any():
+            shape = tuple(expected.shape)
+            return f"{asked} a tensor of shape {shape} is expected, but your result is {describe(result)}."
+    elif found.is_floating_point() and torch.isnan(found).any() and not torch.isnan(wanted).any():
         return f"{asked} your result holds NaN, which is no number: look for 0/0, inf − inf or the log of 0."
-    if found.is_complex():
+    elif found.is_complex():
         return f"{asked} your result holds complex numbers."
-    if found.shape != wanted.shape and wanted.dim():
+    elif found.shape != wanted.shape and wanted.dim():
         return f"{asked} your result has the shape {tuple(found.shape)} instead of {tuple(wanted.shape)}."
-    if found.shape == wanted.shape and wanted.numel() > 12:
+    elif wanted.numel() > 12:
         difference = (found.double() - wanted.double()).abs()
-        place = tuple(int(i) for i in np.unravel_index(int(difference.argmax()), tuple(wanted.shape)))
-        here, there = describe_apart(found[place].item(), wanted[place].item())
-        return f"{asked} entry {list(place)} of your result is {here}, expected {there}."
+        place = tuple(map(int, np.unravel_index(int(difference.argmax()), wanted.shape)))
+        asked, result, expected = f"{asked} entry {list(place)} of", found[place].item(), wanted[place].item()
     here, there = describe_apart(result, expected)
     return f"{asked} your result is {here}, expected {there}."
 

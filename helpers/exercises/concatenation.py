@@ -25,13 +25,15 @@ class cut_anywhere:  # the pair of products whose sum is XH @ W, cut before colu
     def right(XH, W, c):
         return XH[:, :c] @ W[:c], XH[:, c:] @ W[c:]
 
-    def added(XH, W, c):
-        """This is the sum. The two products themselves are asked for, as a pair."""
-        return XH @ W
-
-    def swapped(XH, W, c):
-        """Both products are right, but the other one comes first."""
-        return XH[:, c:] @ W[c:], XH[:, :c] @ W[:c]
+    from_case = {
+        lambda XH, W, c: (XH, W, c - 1): "The cut is one column too early: what does the slice `:c` stop before?",
+        lambda XH, W, c: (XH, W, c + 1): "The cut is one column too late: columns are counted from 0, and `:c` stops "
+        "before `c`.",
+    }
+    from_right = {
+        sum: "This is the sum. The two products themselves are asked for, as a pair.",
+        lambda r: r[::-1]: "Both products are right, but the other one comes first.",
+    }
 
     def columns_of_W_cut(XH, W, c):
         """You cut `W` between two columns, so each half lacks some hidden units. Cut where the sum runs."""
@@ -40,14 +42,6 @@ class cut_anywhere:  # the pair of products whose sum is XH @ W, cut before colu
     def column_skipped(XH, W, c):
         """One column of `XH` is in neither part: where does the second part start?"""
         return XH[:, :c] @ W[:c], XH[:, c + 1 :] @ W[c + 1 :]
-
-    def cut_too_early(XH, W, c):
-        """The cut is one column too early: what does the slice `:c` stop before?"""
-        return cut_anywhere.right(XH, W, c - 1)
-
-    def cut_too_late(XH, W, c):
-        """The cut is one column too late: columns are counted from 0, and `:c` stops before `c`."""
-        return cut_anywhere.right(XH, W, c + 1)
 
 
 def _size(A, B, of="AaBb"):
@@ -92,24 +86,24 @@ class equal_within:  # whether two float32 tensors differ nowhere by more than a
             f"For {describe(A, 7)}, {describe(B, 7)}, {tolerance:g} your result is {bool(found)}, expected {not found}."
         )
 
-    def right(A, B, tolerance):
-        return bool((A.double() - B.double()).abs().max() <= tolerance * _size(A, B).double())
+    def right(A, B, tolerance, size=None):
+        size = _size(A, B) if size is None else size
+        return bool((A.double() - B.double()).abs().max() <= tolerance * size.double())
+
+    from_case = {
+        lambda A, B, t: (A.abs(), B.abs(), t, _size(A, B)): "You take the signs off before you subtract: then 5 and −5 "
+        "are equal.",
+        lambda A, B, t: (A, B, t, _size(A, B, "Aa")): "The largest number of *both* tensors counts: it may well stand "
+        "in `B`, which you do not look at.",
+        lambda A, B, t: (A, B, t, _size(A, B, "Bb")): "The largest number of *both* tensors counts: it may well stand "
+        "in `A`, which you do not look at.",
+        lambda A, B, t: (A, B, t, _size(A, A) + _size(B, B)): "You add the largest numbers of the two tensors, and "
+        "allow twice too much: the larger of them counts.",
+    }
 
     def bit_for_bit(A, B, tolerance):
         """You compare bit for bit, so two right routes to one result count as different."""
         return torch.equal(A, B)
-
-    def signs_off_first(A, B, tolerance):
-        """You take the signs off before you subtract: then 5 and −5 are equal."""
-        return ((A.abs() - B.abs()).abs() <= tolerance * _size(A, B)).all()
-
-    def only_A_measured(A, B, tolerance):
-        """The largest number of *both* tensors counts: it may well stand in `B`, which you do not look at."""
-        return ((A - B).abs() <= tolerance * _size(A, B, "Aa")).all()
-
-    def only_B_measured(A, B, tolerance):
-        """The largest number of *both* tensors counts: it may well stand in `A`, which you do not look at."""
-        return ((A - B).abs() <= tolerance * _size(A, B, "Bb")).all()
 
     @variants(of=("A", "B", "AB", "ABa", "ABb", "AaB", "aBb", "Ab", "aB"))
     def signs_counted(A, B, tolerance, of):
@@ -127,10 +121,6 @@ class equal_within:  # whether two float32 tensors differ nowhere by more than a
         """You allow each entry a share of itself. An entry near 0 that was left over from large numbers carries
         *their* rounding."""
         return ((A - B).abs() <= tolerance * own(A, B).abs()).all()
-
-    def both_added(A, B, tolerance):
-        """You add the largest numbers of the two tensors, and allow twice too much: the larger of them counts."""
-        return ((A - B).abs() <= tolerance * (A.abs().max() + B.abs().max())).all()
 
     @variants(other=(False, True))
     def mean_measured(A, B, tolerance, other):
@@ -182,9 +172,8 @@ class join_three:  # X @ W_xh + H @ W_hh + Z @ W_zh as one product
     tells = by_name("X H Z W_xh W_hh W_zh")
 
     def cases(generator):
-        return [
-            _draw(generator, "rx rh rz xh hh zh", *sizes) for sizes in ((1, 1, 1, 1), (2, 3, 3, 3))
-        ]  # no mistake is an error
+        sizes = (1, 1, 1, 1), (2, 3, 3, 3)  # no mistake is an error
+        return [_draw(generator, "rx rh rz xh hh zh", *axes) for axes in sizes]
 
     def then(generator):
         return [_draw(generator, "rx rh rz xh hh zh", *sizes) for sizes in ((2, 3, 4, 5), (1, 4, 2, 3), (3, 1, 1, 1))]
@@ -222,20 +211,10 @@ class join_three:  # X @ W_xh + H @ W_hh + Z @ W_zh as one product
         return torch.cat(six[:3], dim=0) @ torch.cat(six[3:], dim=1)
 
 
-def _gradients(X, H, W_xh, W_hh, rule=lambda S, A: 2 * A * (1 - A**2) / A.numel()):
-    """The two gradients, from rule(sums, their tanh) for the gradient of the sums."""
-    S = X @ W_xh + H @ W_hh
-    G = rule(S, torch.tanh(S))
-    return X.T @ G, H.T @ G
-
-
-@exercise(
-    "stretch",
-    20,
-    "Joining forwards is cutting backwards: one product gives the gradients of both blocks.",
-    forbidden={("backward", "grad", "_make_dual"): AUTOGRAD},
-)
+@exercise("stretch", 20, "Joining forwards is cutting backwards: one product gives the gradients of both blocks.")
 class gradient_blocks:  # the gradients of W_xh and W_hh for the loss tanh([X, H] @ W).square().mean(), by hand
+    forbidden = {("backward", "grad", "_make_dual"): AUTOGRAD}
+
     atol, tells = 1e-5, by_name("X H W_xh W_hh")
 
     def cases(generator):
@@ -246,55 +225,38 @@ class gradient_blocks:  # the gradients of W_xh and W_hh for the loss tanh([X, H
         W_xh, W_hh = (W.clone().requires_grad_() for W in (W_xh, W_hh))
         return torch.autograd.grad(torch.tanh(X @ W_xh + H @ W_hh).square().mean(), (W_xh, W_hh))
 
-    def swapped(*four):
-        """Both gradients are right, but swapped: the rows of `W_xh` come first in the joined matrix."""
-        return _gradients(*four)[::-1]
-
-    def transposed(*four):
-        """Both gradients are transposed: a gradient has the shape of its matrix."""
-        return [gradient.T for gradient in _gradients(*four)]
-
-    def not_cut(*four):
-        """This is the gradient of the joined matrix: it still has to be cut."""
-        return torch.cat(_gradients(*four))
+    from_right = {
+        lambda r: r[::-1]: "Both gradients are right, but swapped: the rows of `W_xh` come first in the joined matrix.",
+        lambda r: [g.T for g in r]: "Both gradients are transposed: a gradient has the shape of its matrix.",
+        torch.cat: "This is the gradient of the joined matrix: it still has to be cut.",
+    }
 
     def cut_at_wrong_row(X, H, W_xh, W_hh):
         """The cut is at the wrong row: how many rows does `W_xh` have?"""
-        joined = torch.cat(_gradients(X, H, W_xh, W_hh))
+        joined = torch.cat(gradient_blocks.right(X, H, W_xh, W_hh))
         return joined[: len(W_hh)], joined[len(W_hh) :]
 
-    def tanh_forgotten(*four):
-        """The tanh is missing on the way back: how fast does it change where its value is already near 1?"""
-        return _gradients(*four, lambda S, A: 2 * A / A.numel())
-
-    def slope_from_the_sum(*four):
-        """The slope of the tanh is wrong: it depends on the *value* of the tanh. You put in the sum before it."""
-        return _gradients(*four, lambda S, A: 2 * A * (1 - S**2) / A.numel())
-
-    def factor_2_forgotten(*four):
-        """Half of what it should be: the loss holds a square."""
-        return _gradients(*four, lambda S, A: A * (1 - A**2) / A.numel())
-
-    def sum_for_mean(*four):
-        """Your loss is the sum of the squares. The loss of the text is their mean."""
-        return _gradients(*four, lambda S, A: 2 * A * (1 - A**2))
-
-    def mean_of_rows(*four):
-        """You divide by the number of rows. The mean runs over all entries, rows times hidden units."""
-        return _gradients(*four, lambda S, A: 2 * A * (1 - A**2) / A.shape[0])
-
-    def mean_of_units(*four):
-        """You divide by the number of hidden units. The mean runs over all entries, rows times hidden units."""
-        return _gradients(*four, lambda S, A: 2 * A * (1 - A**2) / A.shape[1])
-
-    def square_forgotten(*four):
-        """You have the slope of the tanh, but not that of the square: the loss holds tanh(S) *squared*."""
-        return _gradients(*four, lambda S, A: (1 - A**2) / A.numel())
-
-    def square_for_its_slope(*four):
-        """The square itself stands in your gradient, where its slope belongs."""
-        return _gradients(*four, lambda S, A: A**2 * (1 - A**2) / A.numel())
-
-    def sum_squared(*four):
-        """The slope of the square is wrong: what is squared is the tanh. You put in the sum before it."""
-        return _gradients(*four, lambda S, A: 2 * S * (1 - A**2) / A.numel())
+    @variants(
+        rule={  # the gradient of the sums S, from them and from A = tanh(S)
+            lambda S, A: 2 * A / A.numel(): "The tanh is missing on the way back: how fast does it change where its "
+            "value is already near 1?",
+            lambda S, A: 2 * A * (1 - S**2) / A.numel(): "The slope of the tanh is wrong: it depends on the *value* of "
+            "the tanh. You put in the sum before it.",
+            lambda S, A: A * (1 - A**2) / A.numel(): "Half of what it should be: the loss holds a square.",
+            lambda S, A: 2 * A * (1 - A**2): "Your loss is the sum of the squares. The loss of the text is their mean.",
+            lambda S, A: 2 * A * (1 - A**2) / A.shape[0]: "You divide by the number of rows. The mean runs over all "
+            "entries, rows times hidden units.",
+            lambda S, A: 2 * A * (1 - A**2) / A.shape[1]: "You divide by the number of hidden units. The mean runs "
+            "over all entries, rows times hidden units.",
+            lambda S, A: (1 - A**2) / A.numel(): "You have the slope of the tanh, but not that of the square: the loss "
+            "holds tanh(S) *squared*.",
+            lambda S, A: A**2 * (1 - A**2) / A.numel(): "The square itself stands in your gradient, where its slope "
+            "belongs.",
+            lambda S, A: 2 * S * (1 - A**2) / A.numel(): "The slope of the square is wrong: what is squared is the "
+            "tanh. You put in the sum before it.",
+        }
+    )
+    def other_rule(X, H, W_xh, W_hh, rule):
+        S = X @ W_xh + H @ W_hh
+        G = rule(S, torch.tanh(S))
+        return X.T @ G, H.T @ G

@@ -6,7 +6,9 @@ It is written as a class of plain functions, under the decorator `exercise`:
     class double:
         def cases(generator): return [(1,), (2.5,)]       # arguments, the easiest first
         def right(x): return 2 * x
-        def squared(x):                                     # any other name is a mistake;
+        from_case = {lambda x: (-x,): "A sign is lost."}    # mistakes that are `right` for another case,
+        from_right = {str: "A number is asked, no text."}   # or are made of what is right, each with its hint
+        def squared(x):                                     # any other name is a mistake, too;
             "That is the square of x: add it to itself."    # its docstring is the hint
             return x**2
 
@@ -19,6 +21,7 @@ Without `cases` the answer is a value, and `right` and the mistakes are function
 - also(answer, generator): what is asked of an answer whose results are right, raising Wrong
 - judge(answer, generator): in place of all this, raising Wrong
 - atol: how close is equal
+- forbidden: a dict of names of torch's functions, as a tuple, and what is said to an answer that calls one of them
 
 A name with an underscore in front is the class's own business.
 """
@@ -33,6 +36,7 @@ from .compare import agrees, describe, explain_difference
 
 RIGHT, WRONG, UNTOUCHED = "✅", "❌", "⬜"
 PARTS = {"cases", "then", "right", "run", "tells", "otherwise", "also", "judge", "atol"}
+PARTS |= {"forbidden", "from_case", "from_right"}
 
 
 @dataclass(frozen=True)
@@ -74,15 +78,18 @@ def _mistakes(name: str, function: Callable) -> list[Mistake]:
 class Exercise:
     """A check that prints ✅ and what the right answer means, ❌ and what it looks like, or ⬜; it never raises."""
 
-    def __init__(self, written: type, level: str, minutes: int, meaning: str, forbidden: dict):
-        self.name, self.chapter = written.__name__, written.__module__.rpartition(".")[2]
-        self.level, self.minutes, self.meaning = level, minutes, meaning
-        self.forbidden = forbidden  # names of torch's functions, as a tuple, and the sentence
+    def __init__(self, written: type, level: str, minutes: int, meaning: str):
+        self.name, self.level, self.minutes, self.meaning = written.__name__, level, minutes, meaning
         own = {name: part for name, part in vars(written).items() if not name.startswith("_")}
         self.parts = {name: part for name, part in own.items() if name in PARTS}
         self.mistakes = [m for name, part in own.items() if name not in PARTS for m in _mistakes(name, part)]
         self.right, self.atol = self.parts.get("right"), self.parts.get("atol", 1e-6)
+        for change, hint in self.parts.get("from_case", {}).items():
+            self.mistakes.append(Mistake("from_case", hint, lambda *case, change=change: self.right(*change(*case))))
+        for change, hint in self.parts.get("from_right", {}).items():
+            self.mistakes.append(Mistake("from_right", hint, lambda *case, change=change: change(self.right(*case))))
         self.takes_function = "cases" in self.parts or "judge" in self.parts
+        self.run = self.parts.get("run", call if self.takes_function else value)  # what is compared of an answer
 
     def __call__(self, answer) -> None:
         print(self.verdict(answer))
@@ -103,11 +110,6 @@ class Exercise:
         """The hint of the mistake called `name`."""
         return next(mistake.hint for mistake in self.mistakes if mistake.name == name)
 
-    def run(self, answer, *case):
-        """What is compared of an answer for one case."""
-        run = self.parts.get("run", call if self.takes_function else lambda answer: value(answer))
-        return run(answer, *case)
-
     def _judge(self, answer, generator) -> None:
         if "judge" in self.parts:
             self.parts["judge"](answer, generator)
@@ -117,7 +119,7 @@ class Exercise:
         for name in ("cases", "then"):
             if name in self.parts:
                 self._compare(answer, self.parts[name](generator))
-        for names, sentence in self.forbidden.items():
+        for names, sentence in self.parts.get("forbidden", {}).items():
             if set(names) & set(torch_calls(answer, *self.parts["cases"](generator)[-1])):
                 raise Wrong(sentence)
         if "also" in self.parts:
@@ -134,17 +136,18 @@ class Exercise:
         right = [agrees(r, e, self.atol) for r, e in zip(results, expected, strict=True)]
         if all(right):
             return
+        order = sorted(range(len(cases)), key=right.__getitem__)  # wrong results first: they tell the mistakes apart
         for mistake in self.mistakes:
             try:
-                made = (self._run_ours(mistake.answer, *case) for case in cases)
-                if all(agrees(r, m, self.atol) for r, m in zip(results, made, strict=True)):
+                if all(agrees(results[i], self._run_ours(mistake.answer, *cases[i]), self.atol) for i in order):
                     raise Wrong(mistake.hint)
             except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError):  # it does not fit these cases
                 continue
-        first = right.index(False)
+        first = order[0]
         if "otherwise" in self.parts:
             raise Wrong(self.parts["otherwise"](results[first], *cases[first]))
-        raise Wrong(explain_difference(results[first], expected[first], self._asked(*cases[first])))
+        tells = self.parts.get("tells", lambda *case: f"For {', '.join(map(describe, case))}" if case else "Here")
+        raise Wrong(explain_difference(results[first], expected[first], tells(*cases[first])))
 
     def _run_ours(self, function: Callable, *case):
         """Our own functions are run as an answer is; without a `run` part, plainly."""
@@ -155,12 +158,7 @@ class Exercise:
         except Wrong as wrong:
             raise ValueError(str(wrong)) from None
 
-    def _asked(self, *case) -> str:
-        if "tells" in self.parts:
-            return self.parts["tells"](*case)
-        return f"For {', '.join(map(describe, case))}" if case else "Here"
 
-
-def exercise(level: str, minutes: int, meaning: str, forbidden: dict | None = None) -> Callable[[type], Exercise]:
+def exercise(level: str, minutes: int, meaning: str) -> Callable[[type], Exercise]:
     """Turn a class of functions, as above, into a check."""
-    return lambda written: Exercise(written, level, minutes, meaning, forbidden or {})
+    return lambda written: Exercise(written, level, minutes, meaning)

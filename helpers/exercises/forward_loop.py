@@ -46,25 +46,21 @@ class three_steps:
         before = f"the state before it is {'the one after ' + 'abc'[wrong - 1] if wrong else 'zero'}"
         return f"The state after {'abc'[wrong]} is not right: its row of `W_xh` and `b_h` are added, and {before}."
 
-    @variants(
-        how={
-            "no_memory": "The memory is missing: from the second letter on, `H @ W_hh` is not zero.",
-            "from_the_wrong_side": "`W_hh` is used from the wrong side: in `H @ W_hh`, the first unit of H goes with "
-            "the first row.",
-            "no_bias": "The bias is missing: it is added at every step.",
-            "no_tanh": "tanh is missing: what is handed on is the tanh of the sum.",
-        }
-    )
-    def other_step(how):
-        return _by_hand(how)
+    from_case = {
+        lambda: ("no_memory",): "The memory is missing: from the second letter on, `H @ W_hh` is not zero.",
+        lambda: ("from_the_wrong_side",): "`W_hh` is used from the wrong side: in `H @ W_hh`, the first unit of H goes "
+        "with the first row.",
+        lambda: ("no_bias",): "The bias is missing: it is added at every step.",
+        lambda: ("no_tanh",): "tanh is missing: what is handed on is the tanh of the sum.",
+    }
 
     def sums():
         """These are the sums. The state is their tanh, and never beyond −1 or 1."""
         return W_XH + torch.cat([torch.zeros(1, 2), _by_hand()[:-1]]) @ W_HH + B_H
 
 
-def _read(model, pieces, reset=False, keep=-1, outputs_of=torch.cat):
-    """Read the pieces; with `reset` each from the first state. keep: the state to return, 0 for the first."""
+def _read(model, pieces, outputs_of=torch.cat, keep=-1, reset=False):
+    """Read the pieces; keep: the state to return, 0 for the first; with `reset` each is read from the first state."""
     outputs, states = [], [model.initial_state(len(pieces[0]))]
     for X in pieces:
         read, new = model(X, states[0 if reset else -1])
@@ -112,50 +108,33 @@ class read_in_pieces:
             times = "once" if len(model.steps) == 1 else f"{len(model.steps)} times"
             raise Wrong(f"{read_in_pieces.hint('joined')} The model was called {times} for 3 pieces.")
 
+    from_case = {
+        lambda model, pieces: (model, pieces[::-1]): "The pieces are read in the wrong order: the first comes first.",
+        lambda *case: (*case, list): "The outputs are a list of pieces: join them along the time axis into one tensor.",
+        lambda *case: (*case, lambda outputs: outputs[-1]): "Only the last piece's outputs come back: keep those of "
+        "all pieces.",
+        lambda *case: (*case, lambda outputs: torch.cat(outputs[::-1])): "The outputs are joined in the wrong order: "
+        "those of the first piece come first.",
+        lambda *case: (*case, torch.cat, 0): "The outputs are right, but the state that you return is the one before "
+        "anything was read.",
+        lambda *case: (*case, torch.cat, 1): "The outputs are right, but the state that you return is the one after "
+        "the first piece.",
+        lambda *case: (*case, torch.cat, -2): "The outputs are right, but the state that you return is the one before "
+        "the last piece.",
+        lambda *case: (*case, torch.cat, -1, True): "Every piece is read from the first state, as if nothing came "
+        "before it: whose state should the next one get?",
+    }
+    from_right = {lambda r: r[::-1]: "The two parts are swapped: the outputs come first, then the state."}
+
     def joined(model, pieces):
         """The numbers are right, but the pieces were joined before reading, so all of a long text must be in memory."""
         return model(torch.cat(pieces, dim=1), model.initial_state(len(pieces[0])))
-
-    @variants(
-        keep={
-            0: "The outputs are right, but the state that you return is the one before anything was read.",
-            1: "The outputs are right, but the state that you return is the one after the first piece.",
-            -2: "The outputs are right, but the state that you return is the one before the last piece.",
-        }
-    )
-    def other_state(model, pieces, keep):
-        return _read(model, pieces, keep=keep)
 
     @variants(count=(1, 2))
     def state_unpacked(model, pieces, count):
         """The second part should be the state as the model returns it, a tuple, but it is a tensor."""
         outputs, state = _read(model, pieces)
         return outputs, *state[:count]
-
-    def swapped(model, pieces):
-        """The two parts are swapped: the outputs come first, then the state."""
-        return _read(model, pieces)[::-1]
-
-    def state_reset(model, pieces):
-        """Every piece is read from the first state, as if nothing came before it: whose state should the next one
-        get?"""
-        return _read(model, pieces, reset=True)
-
-    def last_outputs(model, pieces):
-        """Only the last piece's outputs come back: keep those of all pieces."""
-        return _read(model, pieces, outputs_of=lambda outputs: outputs[-1])
-
-    def outputs_listed(model, pieces):
-        """The outputs are a list of pieces: join them along the time axis into one tensor."""
-        return _read(model, pieces, outputs_of=list)
-
-    def read_backwards(model, pieces):
-        """The pieces are read in the wrong order: the first comes first."""
-        return _read(model, pieces[::-1])
-
-    def joined_backwards(model, pieces):
-        """The outputs are joined in the wrong order: those of the first piece come first."""
-        return _read(model, pieces, outputs_of=lambda outputs: torch.cat(outputs[::-1]))
 
 
 def _losses(outputs: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
@@ -179,6 +158,30 @@ class loss_by_step:
     def right(outputs, Y):
         return -outputs.log_softmax(dim=2).gather(2, Y[:, :, None])[:, :, 0].mean(dim=0)
 
+    from_case = {
+        lambda outputs, Y: (outputs.softmax(dim=2), Y): "The outputs went through softmax twice: `F.cross_entropy` "
+        "does it itself.",
+    }
+    from_right = {
+        torch.exp: "This is the perplexity of each step; the loss is asked for.",
+        lambda r: r / math.log(2): "This is the loss in bits: the text asks for nats, from the natural logarithm.",
+    }
+
+    @variants(
+        mean={
+            lambda losses: losses.mean(dim=1): "This is one loss for each row: average over the rows, not over the "
+            "time.",
+            torch.mean: "This is one loss for everything: one number for each time step is asked for.",
+            torch.clone: "This is one loss for each place: average over the rows.",
+            lambda losses: losses.sum(dim=0): "You add up the rows: take their mean, or a larger minibatch looks "
+            "worse.",
+            lambda losses: losses.reshape(losses.T.shape).mean(dim=1): "The loss of each place is right; their order "
+            "is not (time, batch), and `reshape` does not change it.",
+        }
+    )
+    def other_mean(outputs, Y, mean):
+        return mean(_losses(outputs, Y))
+
     @variants(cut_as_Y=(False, True))
     def habit_of_the_chapter(outputs, Y, cut_as_Y):
         """The guesses are in the order of the batch, the characters in the order of time (`Y.T`): each guess is
@@ -191,26 +194,6 @@ class loss_by_step:
         place."""
         return _losses(outputs.transpose(0, 1), Y.reshape(Y.T.shape)).mean(dim=1)
 
-    @variants(
-        how={
-            "one_for_each_row": "This is one loss for each row: average over the rows, not over the time.",
-            "one_for_everything": "This is one loss for everything: one number for each time step is asked for.",
-            "one_for_each_place": "This is one loss for each place: average over the rows.",
-            "rows_added_up": "You add up the rows: take their mean, or a larger minibatch looks worse.",
-            "reshaped": "The loss of each place is right; their order is not (time, batch), and `reshape` does not "
-            "change it.",
-            "softmax_twice": "The outputs went through softmax twice: `F.cross_entropy` does it itself.",
-            "perplexity": "This is the perplexity of each step; the loss is asked for.",
-            "in_bits": "This is the loss in bits: the text asks for nats, from the natural logarithm.",
-        }
-    )
-    def other_mean(outputs, Y, how):
-        losses = _losses(outputs.softmax(dim=2) if how == "softmax_twice" else outputs, Y)
-        rows, steps = losses.mean(dim=1), losses.mean(dim=0)
-        one_for = {"one_for_each_row": rows, "one_for_everything": rows.mean(), "one_for_each_place": losses}
-        scaled = {"rows_added_up": len(losses) * steps, "perplexity": steps.exp(), "in_bits": steps / math.log(2)}
-        return {**one_for, **scaled, "reshaped": losses.reshape(Y.T.shape).mean(dim=1)}.get(how, steps)
-
     def rounded_to_zero(outputs, Y):
         """Where the outputs are far apart, a probability is rounded to 0, and its logarithm is −∞: `F.cross_entropy`
         never makes the probability itself."""
@@ -222,7 +205,7 @@ def _apart(first, second, params, how: str = "") -> torch.Tensor:
     return _states(first, params, how=how) - _states(second, params, how=how)
 
 
-def _share(apart: torch.Tensor, power: int = 2) -> torch.Tensor:
+def _ratio(apart: torch.Tensor, power: int = 2) -> torch.Tensor:
     return apart.norm(power, dim=1) / apart[0].norm(power)
 
 
@@ -246,7 +229,7 @@ class remembered:
         return [_texts(*size, generator) for size in (*sizes, (5, 20, 6, 0.03, 0.5))]  # the last one's distances grow
 
     def right(*case):
-        return _share(_apart(*case))
+        return _ratio(_apart(*case))
 
     def tells(first, second, params):
         return f"For the texts {describe(first)} and {describe(second)} and {len(params[1])} hidden units,"
@@ -256,44 +239,39 @@ class remembered:
         if not agrees(as_tensor(call(answer, *case)) / remembered.right(*case), torch.ones(13), 1e-3):
             raise Wrong(remembered.hint("in_float32"))
 
-    @variants(
-        how={
-            "not_divided": "These are the distances themselves: divide them by the one after the first letter.",
-            "by_the_step_before": "You divide by the distance one step before; the one after the first letter is asked "
-            "for.",
-            "by_the_step_before_without_the_first": "You divide by the distance one step before.",
-            "first_missing": "The ratio of the first step is missing: it is 1.",
-            "upside_down": "The ratio is upside down.",
-            "squares": "These are the squares: the distance is the root of the sum of squares.",
-            "of_outputs": "These are the distances of the outputs. The states are asked for.",
-            "absolute": "You add up the absolute differences: the distance is the root of the sum of squares.",
-        }
-    )
-    def other_ratio(*case, how):
-        W_hq, apart = case[2][3], _apart(*case)
-        ratio = _share(apart)
-        steps = ratio[1:] / ratio[:-1]
-        stepwise = {"by_the_step_before": torch.cat([ratio[:1], steps]), "by_the_step_before_without_the_first": steps}
-        of_ratio = {"first_missing": ratio[1:], "upside_down": 1 / ratio, "squares": ratio**2}
-        of_apart = {"not_divided": apart.norm(dim=1), "absolute": _share(apart, 1), "of_outputs": _share(apart @ W_hq)}
-        return {**stepwise, **of_ratio, **of_apart}[how]
+    from_case = {
+        lambda *case: (*case, "no_memory"): "The state before is not used: then nothing can be remembered.",
+        lambda *case: (*case, "no_bias"): "The bias `b_h` is missing: it is added at every step, and the tanh bends "
+        "the sum with it.",
+        lambda *case: (*case, "from_the_wrong_side"): "`W_hh` is used from the wrong side. It is square, so its "
+        "transpose fits too, and no error tells you.",
+        lambda *case: (*case, "no_tanh"): "tanh is missing: the state that is handed on is the tanh of the sum.",
+    }
+    from_right = {
+        lambda r: torch.cat([r[:1], r[1:] / r[:-1]]): "You divide by the distance one step before; the one after the "
+        "first letter is asked for.",
+        lambda r: r[1:] / r[:-1]: "You divide by the distance one step before.",
+        lambda r: r[1:]: "The ratio of the first step is missing: it is 1.",
+        torch.reciprocal: "The ratio is upside down.",
+        torch.square: "These are the squares: the distance is the root of the sum of squares.",
+    }
+
+    def not_divided(*case):
+        """These are the distances themselves: divide them by the one after the first letter."""
+        return _apart(*case).norm(dim=1)
+
+    def absolute(*case):
+        """You add up the absolute differences: the distance is the root of the sum of squares."""
+        return _ratio(_apart(*case), power=1)
+
+    def of_outputs(first, second, params):
+        """These are the distances of the outputs. The states are asked for."""
+        return _ratio(_apart(first, second, params) @ params[3])
 
     def one_after_the_other(first, second, params):
         """The second text starts from where the first ended: each is read from a state of zeros."""
-        one = _states(first, params)
-        return _share(one - _states(second, params, one[-1]))
-
-    @variants(
-        how={
-            "no_memory": "The state before is not used: then nothing can be remembered.",
-            "no_bias": "The bias `b_h` is missing: it is added at every step, and the tanh bends the sum with it.",
-            "from_the_wrong_side": "`W_hh` is used from the wrong side. It is square, so its transpose fits too, and "
-            "no error tells you.",
-            "no_tanh": "tanh is missing: the state that is handed on is the tanh of the sum.",
-        }
-    )
-    def other_step(*case, how):
-        return _share(_apart(*case, how))
+        states = _states(first, params)
+        return _ratio(states - _states(second, params, states[-1]))
 
     def in_float32(first, second, params):
         """The large ratios are right, the tiny ones are lost in rounding: stay in `float64`, the type of `params`."""

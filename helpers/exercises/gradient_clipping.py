@@ -30,29 +30,23 @@ class clipped_by_hand:
         theta, found = (1, 5, 10)[row], describe(result[row])
         return f"At θ = {theta} it is not {found}: how long is (3, 4), and how long may it be?"
 
-    def made_longer():
-        """A gradient shorter than θ is left alone: clipping never makes one longer."""
-        return torch.tensor([[0.6, 0.8], [3, 4], [6, 8]])
-
-    def entry_by_entry():
-        """You clip entry by entry, which changes the direction: scale both numbers by the same factor."""
-        return torch.tensor([[1, 1], [3, 4], [3, 4]])
-
-    def entries_added():
-        """The length of (3, 4) is not 3 + 4: the root of the sum of the squares is meant."""
-        return torch.tensor([[3 / 7, 4 / 7], [15 / 7, 20 / 7], [3, 4]])
-
-    def largest_entry():
-        """You measure the gradient by its largest entry: the root of the sum of the squares is meant."""
-        return torch.tensor([[0.75, 1], [3, 4], [3, 4]])
-
-    def always_length_one():
-        """You cut to length 1 each time: θ is the length that is allowed, and here it is 1, then 5, then 10."""
-        return torch.tensor([[0.6, 0.8], [0.6, 0.8], [0.6, 0.8]])
-
-    def divided_by_theta():
-        """You divide the gradient by θ: the factor is θ divided by the gradient's length, and at most 1."""
-        return torch.tensor([[3, 4], [3 / 5, 4 / 5], [3 / 10, 4 / 10]])
+    @variants(
+        rows={
+            ((0.6, 0.8), (3, 4), (6, 8)): "A gradient shorter than θ is left alone: clipping never makes one longer.",
+            ((1, 1), (3, 4), (3, 4)): "You clip entry by entry, which changes the direction: scale both numbers by the "
+            "same factor.",
+            ((3 / 7, 4 / 7), (15 / 7, 20 / 7), (3, 4)): "The length of (3, 4) is not 3 + 4: the root of the sum of the "
+            "squares is meant.",
+            ((0.75, 1), (3, 4), (3, 4)): "You measure the gradient by its largest entry: the root of the sum of the "
+            "squares is meant.",
+            ((0.6, 0.8), (0.6, 0.8), (0.6, 0.8)): "You cut to length 1 each time: θ is the length that is allowed, and "
+            "here it is 1, then 5, then 10.",
+            ((3, 4), (3 / 5, 4 / 5), (3 / 10, 4 / 10)): "You divide the gradient by θ: the factor is θ divided by the "
+            "gradient's length, and at most 1.",
+        }
+    )
+    def other_rows(rows):
+        return torch.tensor(rows)
 
 
 def _norm(gradients) -> torch.Tensor:
@@ -76,6 +70,22 @@ class clip_together:
         norm = float(norm_of(gradients))
         return [g * min(1.0, max_norm / norm if norm else 1.0) for g in gradients]
 
+    @variants(
+        norm_of={
+            lambda gs: sum(g.norm() for g in gs): "You add the norms of the tensors up: their squares add up, and the "
+            "root comes last.",
+            lambda gs: _norm(gs) ** 2: "The sum of the squares is not the norm yet: take its root.",
+            lambda gs: max(g.abs().max() for g in gs): "You measure the gradient by its largest entry: the root of the "
+            "sum of all squares is meant.",
+            lambda gs: max(g.norm() for g in gs): "You measure by the longest tensor alone: all of them count, as one "
+            "long vector.",
+            lambda gs: gs[0].norm(): "Only the first tensor's norm is taken: all of them count, as one long vector.",
+            lambda gs: 0.0: "Nothing is clipped: the norm can still be greater than max_norm.",
+        }
+    )
+    def other_norm(gradients, max_norm, norm_of):
+        return clip_together.right(gradients, max_norm, norm_of)
+
     def each_on_its_own(gradients, max_norm):
         """Each tensor is clipped on its own, so their directions against one another change: one norm for all, one
         factor for all."""
@@ -89,34 +99,10 @@ class clip_together:
         """You make short gradients longer: one that is within max_norm already is left alone."""
         return [g * max_norm / _norm(gradients) for g in gradients]
 
-    def norms_added(gradients, max_norm):
-        """You add the norms of the tensors up: their squares add up, and the root comes last."""
-        return clip_together.right(gradients, max_norm, lambda gs: sum(g.norm() for g in gs))
-
-    def no_root(gradients, max_norm):
-        """The sum of the squares is not the norm yet: take its root."""
-        return clip_together.right(gradients, max_norm, lambda gs: _norm(gs) ** 2)
-
-    def largest_entry(gradients, max_norm):
-        """You measure the gradient by its largest entry: the root of the sum of all squares is meant."""
-        return clip_together.right(gradients, max_norm, lambda gs: max(g.abs().max() for g in gs))
-
-    def longest_tensor(gradients, max_norm):
-        """You measure by the longest tensor alone: all of them count, as one long vector."""
-        return clip_together.right(gradients, max_norm, lambda gs: max(g.norm() for g in gs))
-
-    def first_tensor(gradients, max_norm):
-        """Only the first tensor's norm is taken: all of them count, as one long vector."""
-        return clip_together.right(gradients, max_norm, lambda gs: gs[0].norm())
-
     @variants(threshold=(None, 1.0))
     def length_one(gradients, max_norm, threshold):
         """Long gradients get the length 1, whatever max_norm is."""
         return clip_together.right(gradients, 1.0) if _norm(gradients) > (threshold or max_norm) else gradients
-
-    def not_clipped(gradients, max_norm):
-        """Nothing is clipped: the norm can still be greater than max_norm."""
-        return gradients
 
 
 @exercise(
@@ -146,55 +132,41 @@ class descend:
             params = [p - lr * g for p, g in zip(params, gradients, strict=True)]
         return torch.stack(losses).tolist()
 
-    def not_clipped(loss, params, lr, max_norm, num_steps):
-        """These are the losses without clipping, whatever max_norm is: clip between the gradient and the step."""
-        return descend.right(loss, params, lr, None, num_steps)
-
-    def gradients_add_up(*case):
-        """The gradients of all steps add up: `backward()` adds to `p.grad`, so set it to None before each."""
-        return descend.right(*case, keep=1.0)
-
-    def add_up_and_not_clipped(loss, params, lr, max_norm, num_steps):
-        """The gradients of all steps add up, since `backward()` adds to `p.grad`; and nothing is clipped."""
-        return descend.right(loss, params, lr, None, num_steps, keep=1.0)
+    from_case = {
+        lambda loss, params, lr, max_norm, n: (loss, params, lr, None, n): "These are the losses without clipping, "
+        "whatever max_norm is: clip between the gradient and the step.",
+        lambda *case: (*case, clip_together.right, 1.0): "The gradients of all steps add up: `backward()` adds to "
+        "`p.grad`, so set it to None before each.",
+        lambda loss, params, lr, max_norm, n: (loss, params, lr, None, n, None, 1.0): "The gradients of all steps add "
+        "up, since `backward()` adds to `p.grad`; and nothing is clipped.",
+        lambda loss, params, lr, max_norm, n: (loss, params, lr, max_norm and max_norm / lr, n): "You clip the step, "
+        "lr times the gradient, at max_norm: it is the gradient that is clipped.",
+        lambda loss, params, lr, max_norm, n: (loss, params, lr, max_norm and 1.0, n): "Your threshold is 1, whatever "
+        "max_norm is.",
+        lambda loss, params, lr, max_norm, n: (loss, params, -lr, max_norm, n): "The loss goes up: step *against* the "
+        "gradient.",
+        lambda loss, params, lr, max_norm, n: (loss, params, 0.0, max_norm, n): "The loss stays what it was: the "
+        "weights do not move.",
+        lambda *case: (*case, lambda gs, n: [clip_together.right([g], n)[0] for g in gs]): "Each tensor's gradient is "
+        "clipped on its own: one norm for all of them.",
+        lambda *case: (*case, lambda gs, n: [g.clamp(-n, n) for g in gs]): "The gradient is cut entry by entry: scale "
+        "it as a whole.",
+        lambda *case: (*case, lambda gs, n: [g * n / _norm(gs) for g in gs]): "Short gradients are made longer: those "
+        "within max_norm are left alone.",
+    }
 
     def measured_after(*case):
         """These are the losses after each step: they are asked before."""
         return descend.right(*case[:-1], case[-1] + 1)[1:]
 
-    def step_clipped(loss, params, lr, max_norm, num_steps):
-        """You clip the step, lr times the gradient, at max_norm: it is the gradient that is clipped."""
-        return descend.right(loss, params, lr, max_norm and max_norm / lr, num_steps)
 
-    def each_on_its_own(*case):
-        """Each tensor's gradient is clipped on its own: one norm for all of them."""
-        return descend.right(*case, lambda gs, n: [clip_together.right([g], n)[0] for g in gs])
-
-    def entry_by_entry(*case):
-        """The gradient is cut entry by entry: scale it as a whole."""
-        return descend.right(*case, lambda gs, n: [g.clamp(-n, n) for g in gs])
-
-    def always_scaled(*case):
-        """Short gradients are made longer: those within max_norm are left alone."""
-        return descend.right(*case, lambda gs, n: [g * n / _norm(gs) for g in gs])
-
-    def threshold_of_one(loss, params, lr, max_norm, num_steps):
-        """Your threshold is 1, whatever max_norm is."""
-        return descend.right(loss, params, lr, max_norm and 1.0, num_steps)
-
-    def uphill(loss, params, lr, max_norm, num_steps):
-        """The loss goes up: step *against* the gradient."""
-        return descend.right(loss, params, -lr, max_norm, num_steps)
-
-    def stays(loss, params, lr, max_norm, num_steps):
-        """The loss stays what it was: the weights do not move."""
-        return descend.right(loss, params, 0.0, max_norm, num_steps)
+def _relu(H, W, b):
+    """A step: the next state and its Jacobian, how its unit j depends on unit i of the state before."""
+    return np.maximum(H @ W + b, 0), W * (H @ W + b > 0)
 
 
-def _through_time(W_hh, b_h, H_0, num_steps, step=None, seen=np.ones_like, last_only=False) -> torch.Tensor:
+def _through_time(W_hh, b_h, H_0, num_steps, step=_relu, seen=np.ones_like, last_only=False) -> torch.Tensor:
     """The states and the gradients of what is seen of them, (2, time, hidden), by the chain rule, in float64."""
-    # a step gives the next state and its Jacobian: how its unit j depends on unit i of the state before
-    step = step or (lambda H, W, b: (np.maximum(H @ W + b, 0), W * (H @ W + b > 0)))
     (W, b, H), product = (t.double().numpy() for t in (W_hh, b_h, H_0)), np.eye(len(W_hh))
     rows = []
     for _ in range(num_steps):
@@ -207,8 +179,8 @@ def _through_time(W_hh, b_h, H_0, num_steps, step=None, seen=np.ones_like, last_
 @exercise(
     "stretch",
     25,
-    "A ReLU that is open lets everything through: without the ceiling of tanh, the state itself can explode, and "
-    "no clipping of gradients reaches it.",
+    "A ReLU that is open lets everything through: without the ceiling of tanh, the state itself can explode, and no "
+    "clipping of gradients reaches it.",
 )
 class relu_norms:
     atol = 1e-5
@@ -229,41 +201,31 @@ class relu_norms:
         except (TypeError, ValueError, RuntimeError):  # no numbers, or lists of different lengths
             raise Wrong(f"Two lists of {case[-1]} numbers each are expected: norms of states, of gradients.") from None
 
-    def right(*case, **options):
-        return _through_time(*case, **options).norm(dim=2)
+    def right(*case):
+        return _through_time(*case).norm(dim=2)
 
-    def with_tanh(*case):
-        """This is the network with tanh: put the ReLU in its place."""
-        return relu_norms.right(*case, step=lambda H, W, b: (np.tanh(H @ W + b), W / np.cosh(H @ W + b) ** 2))
-
-    def always_open(*case):
-        """There is no ReLU in your network: negative numbers must become 0 at each step."""
-        return relu_norms.right(*case, step=lambda H, W, b: (H @ W + b, W))
-
-    def too_early(*case):
-        """The ReLU comes too early: it is applied to the sum H W_hh + b_h, not to the old state before it."""
-        return relu_norms.right(*case, step=lambda H, W, b: (np.maximum(H, 0) @ W + b, (H > 0).T * W))
-
-    def no_bias(W_hh, b_h, H_0, num_steps):
-        """b_h is missing."""
-        return relu_norms.right(W_hh, 0 * b_h, H_0, num_steps)
-
-    def one_step_back(*case):
-        """The states are right. Your gradient goes back one step only, but it is asked for the state at the start,
-        H_0."""
-        return relu_norms.right(*case, last_only=True)
-
-    def first_unit(*case):
-        """The states are right. Your gradient is that of the first unit alone: sum over all units."""
-        return relu_norms.right(*case, seen=lambda H: np.eye(len(H))[0])
-
-    def mean_of_units(*case):
-        """The states are right. Your gradient is that of the mean of the units: their sum is asked."""
-        return relu_norms.right(*case, seen=lambda H: np.full_like(H, 1 / len(H)))
-
-    def norm_of_state(*case):
-        """The states are right. Your gradient is that of the state's *norm*: the sum of its units is asked."""
-        return relu_norms.right(*case, seen=lambda H: H / np.linalg.norm(H))
+    from_case = {
+        lambda *case: (*case, lambda H, W, b: (np.tanh(H @ W + b), W / np.cosh(H @ W + b) ** 2)): "This is the network "
+        "with tanh: put the ReLU in its place.",
+        lambda *case: (*case, lambda H, W, b: (H @ W + b, W)): "There is no ReLU in your network: negative numbers "
+        "must become 0 at each step.",
+        lambda *case: (*case, lambda H, W, b: (np.maximum(H, 0) @ W + b, (H > 0).T * W)): "The ReLU comes too early: "
+        "it is applied to the sum H W_hh + b_h, not to the old state before it.",
+        lambda W_hh, b_h, H_0, num_steps: (W_hh, 0 * b_h, H_0, num_steps): "b_h is missing.",
+        lambda *case: (*case, _relu, np.ones_like, True): "The states are right. Your gradient goes back one step "
+        "only, but it is asked for the state at the start, H_0.",
+        lambda *case: (*case, _relu, lambda H: np.eye(len(H))[0]): "The states are right. Your gradient is that of the "
+        "first unit alone: sum over all units.",
+        lambda *case: (*case, _relu, lambda H: np.full_like(H, 1 / len(H))): "The states are right. Your gradient is "
+        "that of the mean of the units: their sum is asked.",
+        lambda *case: (*case, _relu, lambda H: H / np.linalg.norm(H)): "The states are right. Your gradient is that of "
+        "the state's *norm*: the sum of its units is asked.",
+    }
+    from_right = {
+        torch.square: "These are the squares of the norms: take the root.",
+        lambda r: r.flip(0): "The norms of the states come first, those of the gradients second.",
+        lambda r: r.T: "Your result is turned: its shape must be (2, num_steps).",
+    }
 
     @variants(form=(0, 1, 2))
     def start_too_early(W_hh, b_h, H_0, num_steps, form):
@@ -285,15 +247,3 @@ class relu_norms:
     def both_summed(*case):
         """You add the entries up in place of taking the norm: the root of the sum of their squares."""
         return _through_time(*case).sum(dim=2)
-
-    def squared(*case):
-        """These are the squares of the norms: take the root."""
-        return relu_norms.right(*case) ** 2
-
-    def gradients_first(*case):
-        """The norms of the states come first, those of the gradients second."""
-        return relu_norms.right(*case).flip(0)
-
-    def turned(*case):
-        """Your result is turned: its shape must be (2, num_steps)."""
-        return relu_norms.right(*case).T

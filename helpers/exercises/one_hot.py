@@ -14,9 +14,7 @@ def _distinct(generator, rows, steps, vocab_size):
 
 
 @exercise("warm-up", 2, "Two tokens stand before a, and what is not in the vocabulary becomes 0, capitals too.")
-class indices_of_oh_no:
-    """The indices of "Oh no" in the vocabulary of the course."""
-
+class indices_of_oh_no:  # the indices of "Oh no" in the vocabulary of the course
     def right():
         return [0, 9, 1, 15, 16]
 
@@ -27,30 +25,21 @@ class indices_of_oh_no:
         given = value(answer)
         return given.tolist() if isinstance(given, torch.Tensor) else given
 
-    def no_capital():
-        """Nobody cleaned this text: does the vocabulary hold a capital O?"""
-        return [16, 9, 1, 15, 16]
-
-    def space_for_capital():
-        """Nobody cleaned this text, so nothing has made a space of the capital O."""
-        return [1, 9, 1, 15, 16]
-
-    def unknown_dropped():
-        """A character is missing: one that is not in the vocabulary is not left out, it gets an index."""
-        return [9, 1, 15, 16]
-
-    @variants(indices=([0, 9, 15, 16], [16, 9, 15, 16]))
-    def space_dropped(indices):
-        """The space is a token too: five characters have five indices."""
-        return indices
-
-    def both_dropped():
-        """The space is a token too, and an unknown character is not left out: five characters, five indices."""
-        return [9, 15, 16]
-
-    def space_unknown():
-        """The space is in the vocabulary: the book is full of it."""
-        return [0, 9, 0, 15, 16]
+    @variants(
+        indices={
+            (16, 9, 1, 15, 16): "Nobody cleaned this text: does the vocabulary hold a capital O?",
+            (1, 9, 1, 15, 16): "Nobody cleaned this text, so nothing has made a space of the capital O.",
+            (9, 1, 15, 16): "A character is missing: one that is not in the vocabulary is not left out, it gets an "
+            "index.",
+            (0, 9, 15, 16): "The space is a token too: five characters have five indices.",
+            (16, 9, 15, 16): "The space is a token too: five characters have five indices.",
+            (9, 15, 16): "The space is a token too, and an unknown character is not left out: five characters, five "
+            "indices.",
+            (0, 9, 0, 15, 16): "The space is in the vocabulary: the book is full of it.",
+        }
+    )
+    def other_indices(indices):
+        return list(indices)
 
     @variants(first=(0, 1, 16), space=(0, 1, 2))
     def one_too_high(first, space):
@@ -68,14 +57,9 @@ class indices_of_oh_no:
         return [first, 7, space, 13, 14]
 
 
-@exercise(
-    "core",
-    10,
-    "The rows of the identity matrix are the one-hot vectors: to pick is to encode.",
-    forbidden={("one_hot",): "The numbers are right, but `F.one_hot` made them. Make the vectors yourself."},
-)
-class one_hot_by_hand:
-    """one_hot(X, vocab_size) without F.one_hot, time first."""
+@exercise("core", 10, "The rows of the identity matrix are the one-hot vectors: to pick is to encode.")
+class one_hot_by_hand:  # one_hot(X, vocab_size) without F.one_hot, time first
+    forbidden = {("one_hot",): "The numbers are right, but `F.one_hot` made them. Make the vectors yourself."}
 
     def cases(generator):
         return [(_distinct(generator, *shape, size), size) for *shape, size in ((1, 2, 3), (2, 3, 7), (3, 5, 28))]
@@ -87,6 +71,19 @@ class one_hot_by_hand:
     def right(X, vocab_size):
         return F.one_hot(X.T, vocab_size).float()
 
+    from_case = {
+        lambda X, n: (X.T, n): "Right for batch first: did you forget to transpose `X` to (time, batch)?",
+        lambda X, n: (X.reshape(X.T.shape).T, n): "The shape is right, the order is not: `reshape` cuts anew where "
+        "`.T` swaps the axes.",
+        lambda X, n: ((X - 1) % n, n): "Every 1 stands one place too low: indices count from 0, and 0 is `<unk>`.",
+        lambda X, n: (X, int(X.max()) + 1): "Your vectors are as long as the largest index in `X` asks for: "
+        "`vocab_size` says how long they should be.",
+    }
+    from_right = {
+        lambda r: r.mT: "Your axes are (time, vocab, batch): the vector of a token should lie along the *last* axis.",
+        lambda r: r.sum(dim=1): "You put all rows of one time step into one vector: the batch axis is gone.",
+    }
+
     def also(answer, generator):
         made = as_tensor(call(answer, *one_hot_by_hand.parts["cases"](generator)[-1]))
         if not made.is_floating_point():
@@ -96,42 +93,13 @@ class one_hot_by_hand:
                 "0.0 and 1.0."
             )
 
-    def batch_first(X, vocab_size):
-        """Right for batch first: did you forget to transpose `X` to (time, batch)?"""
-        return F.one_hot(X, vocab_size).float()
-
-    def reshaped(X, vocab_size):
-        """The shape is right, the order is not: `reshape` cuts anew where `.T` swaps the axes."""
-        return F.one_hot(X.reshape(X.shape[1], X.shape[0]), vocab_size).float()
-
-    def vocab_in_the_middle(X, vocab_size):
-        """Your axes are (time, vocab, batch): the vector of a token should lie along the *last* axis."""
-        return one_hot_by_hand.right(X, vocab_size).transpose(1, 2)
-
-    def one_place_too_low(X, vocab_size):
-        """Every 1 stands one place too low: indices count from 0, and 0 is `<unk>`."""
-        return one_hot_by_hand.right((X - 1) % vocab_size, vocab_size)
-
-    def rows_summed(X, vocab_size):
-        """You put all rows of one time step into one vector: the batch axis is gone."""
-        return one_hot_by_hand.right(X, vocab_size).sum(dim=1)
-
-    def as_many_as_occur(X, vocab_size):
-        """Your vectors are as long as the largest index in `X` asks for: `vocab_size` says how long they should be."""
-        return torch.eye(int(X.max()) + 1)[X.T]
-
 
 NOT_PICKED = "The numbers are right, but you made one-hot vectors or multiplied. Pick instead."
 
 
-@exercise(
-    "core",
-    10,
-    "A one-hot vector times a matrix picks; a table from which indices pick is an embedding.",
-    forbidden={("one_hot",): NOT_PICKED},
-)
-class embed:
-    """one_hot(X, vocab_size) @ weight.T without a product; weight is (hidden, vocab), as PyTorch stores it."""
+@exercise("core", 10, "A one-hot vector times a matrix picks; a table from which indices pick is an embedding.")
+class embed:  # one_hot(X, vocab_size) @ weight.T without a product; weight is (hidden, vocab), as PyTorch stores it
+    forbidden = {("one_hot",): NOT_PICKED}
 
     def cases(generator):  # hidden units enough for a row to be picked by mistake
         sizes = (1, 2, 3, 3), (2, 3, 7, 8), (3, 4, 12, 13)
@@ -147,16 +115,26 @@ class embed:
     def right(X, weight):
         return F.one_hot(X.T, weight.shape[1]).float() @ weight.T
 
+    from_case = {
+        lambda X, weight: (X.T, weight): "Your result is batch first, (batch, time, hidden). Time should come first.",
+        lambda X, weight: (X.reshape(X.T.shape).T, weight): "The shape is right, the order is not: `reshape` cuts `X` "
+        "anew where `.T` swaps its axes.",
+    }
+    from_right = {
+        lambda r: r.permute(2, 0, 1): "You pick the right numbers, but the axes are (hidden, time, batch). The hidden "
+        "units belong last.",
+        lambda r: r.permute(2, 1, 0): "You pick the right numbers, but the axes are (hidden, batch, time): all three "
+        "are out of place.",
+        lambda r: r.permute(2, 0, 1).reshape(r.shape): "The shape is right, the order is not: `reshape` cuts anew. To "
+        "swap axes, use `permute` or `movedim`.",
+    }
+
     def also(answer, generator):
         """A product meets every column of `weight`, also those of tokens that do not occur; picking does not."""
         X, weight = torch.tensor([[1, 4, 1], [2, 5, 4]]), torch.randn(8, 6, generator=generator)
         weight[:, [0, 3]] = torch.nan
         if not agrees(call(answer, X, weight), weight.T[X.T]):
             raise Wrong(NOT_PICKED)
-
-    def batch_first(X, weight):
-        """Your result is batch first, (batch, time, hidden). Time should come first."""
-        return weight.T[X]
 
     def rows_picked(X, weight):
         """You pick rows of `weight`, and a row of it belongs to a hidden unit. Which axis counts the tokens?"""
@@ -166,43 +144,9 @@ class embed:
         """You pick rows of `weight`, which belong to hidden units, and time does not come first."""
         return weight[X]
 
-    def hidden_first(X, weight):
-        """You pick the right numbers, but the axes are (hidden, time, batch). The hidden units belong last."""
-        return weight[:, X.T]
-
-    def hidden_and_batch_first(X, weight):
-        """You pick the right numbers, but the axes are (hidden, batch, time): all three are out of place."""
-        return weight[:, X]
-
-    def result_reshaped(X, weight):
-        """The shape is right, the order is not: `reshape` cuts anew. To swap axes, use `permute` or `movedim`."""
-        return weight[:, X.T].reshape(X.shape[1], X.shape[0], len(weight))
-
-    def indices_reshaped(X, weight):
-        """The shape is right, the order is not: `reshape` cuts `X` anew where `.T` swaps its axes."""
-        return weight.T[X.reshape(X.shape[1], X.shape[0])]
-
-
-def _rows(corpus, batch_size):
-    """The long rows, (batch, time)."""
-    return corpus[: len(corpus) // batch_size * batch_size].reshape(batch_size, -1)
-
-
-def _whole_rows(corpus, batch_size, num_steps):
-    """The long rows, without what is left over after the last minibatch."""
-    return _rows(corpus, batch_size)[:, : len(corpus) // batch_size // num_steps * num_steps]
-
-
-def _whole_minibatches(corpus, batch_size, num_steps):
-    """The text as far as it fills minibatches."""
-    size = batch_size * num_steps
-    return corpus[: len(corpus) // size * size]
-
 
 @exercise("stretch", 20, "Read down a column, from one minibatch to the next: there stands the text, without a gap.")
-class cut_text:
-    """The minibatches (minibatches, time, batch) of a long text, whose rows read on without a gap."""
-
+class cut_text:  # the minibatches (minibatches, time, batch) of a long text, whose rows read on without a gap
     def cases(generator):
         sizes = (7, 2, 1), (11, 2, 2), (40, 3, 4), (83, 4, 5), (24, 2, 3)
         return [(torch.randperm(length, generator=generator), B, T) for length, B, T in sizes]
@@ -216,34 +160,27 @@ class cut_text:
         columns = [[corpus[b * row_length + s] for b in range(B)] for s in range(row_length)]
         return torch.tensor([columns[k * T : (k + 1) * T] for k in range(row_length // T)])
 
-    def batch_before_time(corpus, B, T):
-        """Your minibatches are (batch, time). Time should come first."""
-        return cut_text.right(corpus, B, T).transpose(1, 2)
+    from_right = {
+        lambda r: r.mT: "Your minibatches are (batch, time). Time should come first.",
+        lambda r: r.permute(2, 0, 1).reshape(r.shape): "The text is scrambled: `reshape` cuts the rows anew, and it "
+        "cannot swap axes.",
+        lambda r: r.permute(2, 0, 1): "Your axes are (batch, minibatches, time): the rows are cut, but all three axes "
+        "are out of place.",
+        lambda r: r.flatten(0, 1): "You have the columns, (time, batch), of the whole text: now cut them into "
+        "minibatches.",
+    }
 
-    def rows_reshaped(corpus, B, T):
-        """The text is scrambled: `reshape` cuts the rows anew, and it cannot swap axes."""
-        return _whole_rows(corpus, B, T).reshape(-1, T, B)
-
-    def text_along_the_batch(corpus, B, T):
-        """The text runs along the batch axis: neighbours in time should be neighbours in the text."""
-        return _whole_minibatches(corpus, B, T).reshape(-1, T, B)
-
-    def short_pieces(corpus, B, T):
-        """Every minibatch is right by itself, but its rows do not read on in the next one: cut the long rows first."""
-        return _whole_minibatches(corpus, B, T).reshape(-1, B, T).transpose(1, 2)
-
-    def short_pieces_batch_first(corpus, B, T):
-        """The rows do not read on in the next minibatch, and time does not come first."""
-        return _whole_minibatches(corpus, B, T).reshape(-1, B, T)
-
-    def short_rows(corpus, B, T):
-        """Your second row starts too early: cut the text into the longest rows that fit, and only then into steps."""
-        return _whole_minibatches(corpus, B, T).reshape(B, -1, T).permute(1, 2, 0)
-
-    def not_turned(corpus, B, T):
-        """Your axes are (batch, minibatches, time): the rows are cut, but all three axes are out of place."""
-        return _whole_rows(corpus, B, T).reshape(B, -1, T)
-
-    def not_cut(corpus, B, T):
-        """You have the columns, (time, batch), of the whole text: now cut them into minibatches."""
-        return _whole_rows(corpus, B, T).T
+    @variants(
+        cut={  # the text, as far as it fills minibatches, for B rows and T steps
+            lambda text, B, T: text.reshape(-1, T, B): "The text runs along the batch axis: neighbours in time should "
+            "be neighbours in the text.",
+            lambda text, B, T: text.reshape(-1, B, T).mT: "Every minibatch is right by itself, but its rows do not "
+            "read on in the next one: cut the long rows first.",
+            lambda text, B, T: text.reshape(-1, B, T): "The rows do not read on in the next minibatch, and time does "
+            "not come first.",
+            lambda text, B, T: text.reshape(B, -1, T).permute(1, 2, 0): "Your second row starts too early: cut the "
+            "text into the longest rows that fit, and only then into steps.",
+        }
+    )
+    def short_rows(corpus, B, T, cut):
+        return cut(corpus[: len(corpus) // (B * T) * B * T], B, T)

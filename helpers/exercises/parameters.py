@@ -1,5 +1,6 @@
 """Checks of notebook 03."""
 
+import functools
 import math
 import random
 
@@ -22,46 +23,30 @@ class count_parameters:
     def right(V, h):
         return V * h + h * h + h + h * V + V
 
-    def no_bias(V, h):
-        """These are the three matrices alone: the model also learns its biases."""
-        return 2 * V * h + h * h
-
-    def no_output_bias(V, h):
-        """One bias is missing: the outputs have one as well as the state."""
-        return 2 * V * h + h * h + h
-
-    def no_state_bias(V, h):
-        """One bias is missing: the state has one as well as the outputs."""
-        return 2 * V * h + h * h + V
-
-    def both_biases_of_the_state(V, h):
-        """Both biases have `hidden_size` numbers here. To what is `b_q` added?"""
-        return 2 * V * h + h * h + 2 * h
+    @variants(
+        numbers={
+            lambda V, h: 2 * V * h + h * h: "These are the three matrices alone: the model also learns its biases.",
+            lambda V, h: 2 * V * h + h * h + h: "One bias is missing: the outputs have one as well as the state.",
+            lambda V, h: 2 * V * h + h * h + V: "One bias is missing: the state has one as well as the outputs.",
+            lambda V, h: 2 * V * h + h * h + 2 * h: "Both biases have `hidden_size` numbers here. To what is `b_q` "
+            "added?",
+            lambda V, h: 2 * V * h + h * h + h + 2 * V: "`b_q` is counted twice: it is added once, to the outputs.",
+            lambda V, h: 2 * V * h + h * h + 2 * h + V: "`b_h` is counted twice: this model adds one bias to the "
+            "state, also where two products are added.",
+            lambda V, h: 2 * V * h + h + V: "`W_hh` is missing: the state also depends on the state before it.",
+            lambda V, h: V * h + h * h + h + V: "One matrix with a side for the vocabulary is missing: tokens come in "
+            "at one end and go out at the other.",
+            lambda V, h: V * h + h * h + h: "This is how the state comes about. The model also learns how to read the "
+            "outputs off the state.",
+        }
+    )
+    def miscounted(V, h, numbers):
+        return numbers(V, h)
 
     @variants(wrong_bias=(False, True))
     def square_output_matrix(V, h, wrong_bias):
         """`W_hq` is counted as a square matrix. What are the sizes of what goes into it, and of what comes out?"""
         return V * h + 2 * h * h + h + (h if wrong_bias else V)
-
-    def output_bias_twice(V, h):
-        """`b_q` is counted twice: it is added once, to the outputs."""
-        return 2 * V * h + h * h + h + 2 * V
-
-    def state_bias_twice(V, h):
-        """`b_h` is counted twice: this model adds one bias to the state, also where two products are added."""
-        return 2 * V * h + h * h + 2 * h + V
-
-    def no_memory(V, h):
-        """`W_hh` is missing: the state also depends on the state before it."""
-        return 2 * V * h + h + V
-
-    def one_vocabulary(V, h):
-        """One matrix with a side for the vocabulary is missing: tokens come in at one end and go out at the other."""
-        return V * h + h * h + h + V
-
-    def no_outputs(V, h):
-        """This is how the state comes about. The model also learns how to read the outputs off the state."""
-        return V * h + h * h + h
 
 
 def _names(part) -> set[str]:
@@ -132,9 +117,9 @@ class zero_output_weights:
         return LAST, ["W_hh", *LAST]
 
 
-def _losses(known: str, new: str) -> torch.Tensor:
-    """Minus the logarithm of the frequency in `known`, for each character of `new`."""
-    return -torch.tensor([known.count(character) / len(known) for character in new], dtype=torch.float64).log()
+def _chances(known: str, new: str) -> torch.Tensor:
+    """The frequency in `known`, for each character of `new`."""
+    return torch.tensor([known.count(character) / len(known) for character in new], dtype=torch.float64)
 
 
 @exercise(
@@ -157,65 +142,48 @@ class frequency_perplexity:
         return [("b", "b"), ("abc", "b"), ("hgfedcba " + page[:300], page)]
 
     def right(known, new):
-        return _losses(known, new).mean().exp()
+        return (-_chances(known, new).log().mean()).exp()
 
-    def only_the_loss(known, new):
-        """This is the loss, the mean cross-entropy. One operation leads from it to the perplexity."""
-        return _losses(known, new).mean()
+    from_case = {
+        lambda known, new: (known, known): "You score the model on `known`, where it counted. Which characters does it "
+        "have to guess here?",
+        lambda known, new: (new, new): "You count the frequencies in `new`, which the model has not seen: it knows "
+        "those of `known`.",
+        lambda known, new: (new, known): "The two texts are swapped: count in `known`, guess the characters of `new`.",
+        lambda known, new: (known, set(new)): "You average over the different characters. Each place of `new` is a "
+        "guess: a frequent one counts often.",
+    }
+    from_right = {
+        torch.log: "This is the loss, the mean cross-entropy. One operation leads from it to the perplexity.",
+        torch.log2: "This is the loss in bits: take the natural logarithm, and go on from the loss to the perplexity.",
+        lambda r: r.log2().exp(): "Logarithm and power do not belong together: a loss from `log2` is in bits, and "
+        "`exp` undoes `log`.",
+        torch.reciprocal: "A sign is lost: no model has a perplexity below 1.",
+    }
 
-    def exp_of_bits(known, new):
-        """Logarithm and power do not belong together: a loss from `log2` is in bits, and `exp` undoes `log`."""
-        return (_losses(known, new).mean() / math.log(2)).exp()
-
-    def loss_in_bits(known, new):
-        """This is the loss in bits: take the natural logarithm, and go on from the loss to the perplexity."""
-        return _losses(known, new).mean() / math.log(2)
-
-    def inverse_of_mean(known, new):
-        """You average the probabilities and invert the mean. The loss averages something else."""
-        return 1 / (-_losses(known, new)).exp().mean()
-
-    def mean_probability(known, new):
-        """This is the mean of the probabilities. The loss averages something else; the perplexity follows from it."""
-        return (-_losses(known, new)).exp().mean()
-
-    def mean_of_inverses(known, new):
-        """You average 1/p. The loss averages something else, and then one operation leads to the perplexity."""
-        return _losses(known, new).exp().mean()
-
-    def sign_lost(known, new):
-        """A sign is lost: no model has a perplexity below 1."""
-        return (-_losses(known, new).mean()).exp()
-
-    def scored_on_known(known, new):
-        """You score the model on `known`, where it counted. Which characters does it have to guess here?"""
-        return _losses(known, known).mean().exp()
-
-    def counted_in_new(known, new):
-        """You count the frequencies in `new`, which the model has not seen: it knows those of `known`."""
-        return _losses(new, new).mean().exp()
-
-    def swapped(known, new):
-        """The two texts are swapped: count in `known`, guess the characters of `new`."""
-        return _losses(new, known).mean().exp()
-
-    def each_character_once(known, new):
-        """You average over the different characters. Each place of `new` is a guess: a frequent one counts often."""
-        return _losses(known, "".join(set(new))).mean().exp()
-
-    def overflows(known, new):
-        """On a page of text the product becomes 0, and the sum too large for `exp`: average the logarithms first."""
-        return (-_losses(known, new)).exp().prod() ** (-1 / len(new))
-
-    def losses_added_up(known, new):
-        """You add up the losses of all places: the loss is their mean, or else a longer text would be harder."""
-        return _losses(known, new).sum().exp()
+    @variants(
+        average={
+            lambda p: 1 / p.mean(): "You average the probabilities and invert the mean. The loss averages something "
+            "else.",
+            lambda p: p.mean(): "This is the mean of the probabilities. The loss averages something else; the "
+            "perplexity follows from it.",
+            lambda p: (1 / p).mean(): "You average 1/p. The loss averages something else, and then one operation leads "
+            "to the perplexity.",
+            lambda p: p.prod() ** (-1 / len(p)): "On a page of text the product becomes 0, and the sum too large for "
+            "`exp`: average the logarithms first.",
+            lambda p: (1 / p).prod(): "You add up the losses of all places: the loss is their mean, or else a longer "
+            "text would be harder.",
+        }
+    )
+    def other_average(known, new, average):
+        return average(_chances(known, new))
 
 
 LOW, HIGH, FACTOR = 0.3, 0.8, 1.9  # the range; the largest sigma · √hidden_size in it over the smallest, about
 SIZES = (32, 56, 97, 169, 294, 512)  # each 1.7 times the one before
 
 
+@functools.lru_cache(1000)
 def _spread(hidden_size: int, sigma: float) -> float:
     """Standard deviation of the state after 35 random steps, in hundredths: a mean of draws, always the same ones."""
     generator, sigma, spreads = torch.Generator().manual_seed(hidden_size), min(sigma, 1e3), []

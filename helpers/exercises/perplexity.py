@@ -14,10 +14,7 @@ class perplexity_of:
     atol = 1e-5  # float32 is enough
 
     def cases(generator):
-        weights = [
-            1,
-            *(torch.randperm(8, generator=generator) + 2).tolist(),
-        ]  # all different, the smallest for the space
+        weights = [1, *(torch.randperm(8, generator=generator) + 2).tolist()]  # all different, the space's the smallest
         chance = {letter: weight / sum(weights) for letter, weight in zip(" abcdegAB", weights, strict=True)}
         return [(text, chance) for text in ("ab", "abbb", "cabbage", "A cab")]  # d and B never come
 
@@ -25,41 +22,34 @@ class perplexity_of:
         return [("a bad cab " * 300, {"a": 0.3, "b": 0.2, "c": 0.1, "d": 0.15, " ": 0.25})]
 
     def right(text, chance):
-        return math.exp(_loss(text, chance))
+        return math.exp(-fmean(math.log(chance[character]) for character in text))
 
-    def added_up(text, chance):
-        """The logarithms are added up, not averaged: this number would grow with the length of the text."""
-        return math.exp(len(text) * _loss(text, chance))
+    from_case = {
+        lambda text, chance: (chance, chance): "You average over the alphabet. Perplexity averages over the characters "
+        "of the text, one by one.",
+    }
+    from_right = {
+        math.log: "This is the mean loss, in nats. One step is missing from there to a perplexity.",
+        lambda r: 2 ** math.log(r): "The logarithm is natural, so 2 is the wrong base to come back from it.",
+        lambda r: 1 / r: "This is below 1, a sort of mean chance: look at the sign of the logarithm.",
+    }
 
-    def mean_of_chances(text, chance):
-        """You average the chances. Average their logarithms: one very small chance must weigh heavily."""
-        return 1 / fmean(chance[character] for character in text)
-
-    def mean_of_inverses(text, chance):
-        """You average 1 / chance. Average the logarithms, and take the exponential at the end."""
-        return fmean(1 / chance[character] for character in text)
-
-    def over_the_alphabet(text, chance):
-        """You average over the alphabet. Perplexity averages over the characters of the text, one by one."""
-        return math.exp(_loss(chance, chance))
+    @variants(
+        mean={
+            lambda p: math.prod(1 / chance for chance in p): "The logarithms are added up, not averaged: this number "
+            "would grow with the length of the text.",
+            lambda p: 1 / fmean(p): "You average the chances. Average their logarithms: one very small chance must "
+            "weigh heavily.",
+            lambda p: fmean(1 / chance for chance in p): "You average 1 / chance. Average the logarithms, and take the "
+            "exponential at the end.",
+        }
+    )
+    def other_mean(text, chance, mean):
+        return mean([chance[character] for character in text])
 
     def expected_by_the_model(text, chance):
         """This does not look at the text: it is what the model expects. Score the characters that came."""
         return math.exp(-sum(p * math.log(p) for p in chance.values()))
-
-    @variants(
-        last={
-            float: "This is the mean loss, in nats. One step is missing from there to a perplexity.",
-            lambda loss: 2**loss: "The logarithm is natural, so 2 is the wrong base to come back from it.",
-            lambda loss: math.exp(-loss): "This is below 1, a sort of mean chance: look at the sign of the logarithm.",
-        }
-    )
-    def wrong_end(text, chance, last):
-        return last(_loss(text, chance))
-
-
-def _loss(text, chance) -> float:
-    return -fmean(math.log(chance[character]) for character in text)
 
 
 def _values(generator, ranks: list[int], start: float = 3) -> list[float]:
@@ -89,6 +79,13 @@ class lowest:
 
     def right(perplexity, unseen):
         return min(perplexity), min(unseen.values()), _turn(unseen)
+
+    from_right = {
+        lambda r: (r[0], r[2], r[1]): "Right numbers in another order: the perplexity on unseen text comes before its "
+        "epoch.",
+        lambda r: (r[1], r[0], r[2]): "Right numbers in another order: the training text first.",
+        lambda r: r[:2]: "The epoch of the lowest point on unseen text is missing.",
+    }
 
     @variants(
         where={
@@ -124,22 +121,11 @@ class lowest:
     def place_in_the_list(perplexity, unseen, first):
         return min(perplexity), min(unseen.values()), list(unseen).index(_turn(unseen)) + first
 
-    @variants(
-        order={
-            (0, 2, 1): "Right numbers in another order: the perplexity on unseen text comes before its epoch.",
-            (1, 0, 2): "Right numbers in another order: the training text first.",
-            (0, 1): "The epoch of the lowest point on unseen text is missing.",
-        }
-    )
-    def otherwise_ordered(perplexity, unseen, order):
-        return tuple(lowest.right(perplexity, unseen)[place] for place in order)
-
 
 def _stopped(unseen, patience, mistake=""):
     """The epoch of the stop, and the epoch with the lowest value until then, with a mistake."""
     first, *later = unseen
     best, before, waited, stop = first, first, 0, later[-1]
-    patience += {"one_too_many": 1, "one_too_few": -1}.get(mistake, 0)
     for epoch in later:
         as_low = unseen[epoch] == unseen[best]
         lower = unseen[epoch] < unseen[before if mistake == "with_the_one_before" else best]
@@ -170,37 +156,35 @@ class stop_early:
 
     right = _stopped
 
-    @variants(
-        mistake={
-            "all_added_up": "You add up all measurements that were not lower. A new lowest value makes the patience "
-            "whole again.",
-            "with_the_one_before": "You compare with the measurement before. Compare with the lowest so far: a curve "
-            "may fall a little on its way up.",
-            "equal_is_lower": "An equal value is not lower: it does not make the patience whole again.",
-            "equal_is_kept": "An equal value is not lower: of two, the weights of the earlier epoch are kept.",
-            "one_too_many": "You wait for one measurement too many.",
-            "one_too_few": "You stop one measurement too soon.",
-            "patience_in_epochs": "You count the patience in epochs. It counts measurements: they are epochs apart.",
-        }
-    )
-    def miscounted(unseen, patience, mistake):
-        return _stopped(unseen, patience, mistake)
+    from_case = {
+        lambda *case: (*case, "all_added_up"): "You add up all measurements that were not lower. A new lowest value "
+        "makes the patience whole again.",
+        lambda *case: (*case, "with_the_one_before"): "You compare with the measurement before. Compare with the "
+        "lowest so far: a curve may fall a little on its way up.",
+        lambda *case: (*case, "equal_is_lower"): "An equal value is not lower: it does not make the patience whole "
+        "again.",
+        lambda *case: (*case, "equal_is_kept"): "An equal value is not lower: of two, the weights of the earlier epoch "
+        "are kept.",
+        lambda unseen, patience: (unseen, patience + 1): "You wait for one measurement too many.",
+        lambda unseen, patience: (unseen, patience - 1): "You stop one measurement too soon.",
+        lambda *case: (*case, "patience_in_epochs"): "You count the patience in epochs. It counts measurements: they "
+        "are epochs apart.",
+    }
+    from_right = {
+        lambda r: r[:1] * 2: "You keep the weights of the epoch of the stop. By then the network had been better "
+        "before.",
+        lambda r: r[::-1]: "Right numbers in another order: first the epoch of the stop.",
+        lambda r: r[0]: "That is where training stops. Which epoch's weights are kept?",
+        lambda r: r[1]: "That is the epoch whose weights are kept. And where does training stop?",
+    }
 
-    @variants(
-        epochs={
-            "stop lowest": "What comes after the stop is never seen: the weights kept must come from before it.",
-            "lowest lowest": "You looked at the whole curve for its lowest point. While training you cannot see what "
-            "comes later.",
-            "stop stop": "You keep the weights of the epoch of the stop. By then the network had been better before.",
-            "best stop": "Right numbers in another order: first the epoch of the stop.",
-            "stop": "That is where training stops. Which epoch's weights are kept?",
-            "best": "That is the epoch whose weights are kept. And where does training stop?",
-        }
-    )
-    def other_epochs(unseen, patience, epochs):
-        named = dict(zip(("stop", "best"), _stopped(unseen, patience), strict=True), lowest=_turn(unseen))
-        chosen = tuple(named[epoch] for epoch in epochs.split())
-        return chosen if len(chosen) == 2 else chosen[0]
+    def lowest_of_all(unseen, patience):
+        """What comes after the stop is never seen: the weights kept must come from before it."""
+        return _stopped(unseen, patience)[0], _turn(unseen)
+
+    def only_the_lowest(unseen, patience):
+        """You looked at the whole curve for its lowest point. While training you cannot see what comes later."""
+        return _turn(unseen), _turn(unseen)
 
     @variants(ends=(lambda unseen, _: max(unseen), lambda unseen, patience: _stopped(unseen, patience, "goes_on")[0]))
     def reads_on(unseen, patience, ends):
@@ -245,12 +229,10 @@ class bigrams:
 
     right = _table
 
-    def bare_counts(text, symbols):
-        """These are the bare counts. A pair that never occurred gets 0: when it comes, perplexity is infinite."""
-        return _table(text, symbols, lambda t: t.c / t.N)
-
     @variants(
         formula={
+            lambda t: t.c / t.N: "These are the bare counts. A pair that never occurred gets 0: when it comes, "
+            "perplexity is infinite.",
             lambda t: (t.c + 1) / (t.N + t.V): "You add one to each count. So every new pair gets the same chance; the "
             "shorter context knows better.",
             lambda t: (t.c + 1 / t.V) / (t.N + 1): "You share out equal chances with weight 1. The shorter context has "
@@ -275,10 +257,6 @@ class bigrams:
         """The shorter context's weight is wrong: k is the number of *different* characters seen after this one."""
         return _table(text, symbols, lambda t: (t.c + weight(t) * t.shorter) / (t.N + weight(t)))
 
-    def sorted_symbols(text, symbols):
-        """Your rows and columns are in sorted order: row i belongs to `symbols[i]`, in the order given."""
-        return bigrams.right(text, "".join(sorted(symbols)))
-
     @variants(own=(False, True))
     def pairs_skipped(text, symbols, own):
         """`str.count` skips pairs that overlap: 'aaa' holds 'aa' twice, and it counts one."""
@@ -294,6 +272,10 @@ class bigrams:
         """The single characters are counted in the *whole* text: you leave one out."""
         return _table(text, symbols, singles=singles)
 
+    def sorted_symbols(text, symbols):
+        """Your rows and columns are in sorted order: row i belongs to `symbols[i]`, in the order given."""
+        return _table(text, "".join(sorted(symbols)))
+
     def transposed(text, symbols):
         """Rows and columns are swapped: row i belongs to the character before, column j to the one after it."""
-        return bigrams.right(text, symbols).T
+        return _table(text, symbols).T

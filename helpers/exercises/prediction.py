@@ -7,11 +7,6 @@ from .compare import describe
 from .exercise import exercise, variants
 
 
-def _outputs(prefix: torch.Tensor, model) -> torch.Tensor:
-    """The outputs after each character of a prefix, (time, vocab), read from the zero state."""
-    return model(prefix, model.initial_state(1))[0][:, 0]
-
-
 @exercise(
     "warm-up", 2, "All that the network keeps of the first piece is the state: hand it on, and the cut leaves no trace."
 )
@@ -28,43 +23,28 @@ class after_two_pieces:
         return f"For the pieces {describe(first)} and {describe(second)}"
 
     def right(first, second, model):
-        return _outputs(torch.cat([first, second], dim=1), model)[-1]
+        return model(torch.cat([first, second], dim=1), model.initial_state(1))[0][-1, 0]
 
-    def last_character_left_out(first, second, model):
-        """These are the outputs one character too early: the last character of the prefix must be read, too."""
-        return _outputs(torch.cat([first, second], dim=1), model)[-2]
-
-    def state_reset(first, second, model):
-        """The second piece was read from the zero state, so the network forgot the first: hand its state on."""
-        return _outputs(second, model)[-1]
-
-    def reset_at_each_character(first, second, model):
-        """The last character was read from the zero state, as though nothing stood before it."""
-        return _outputs(second[:, -1:], model)[-1]
-
-    def first_of_the_second(first, second, model):
-        """You return the outputs after the *first* character of the second piece: the first axis is time."""
-        return _outputs(torch.cat([first, second], dim=1), model)[first.shape[1]]
-
-    def very_first(first, second, model):
-        """You return the outputs after the very first character: the first axis of `outputs` is time."""
-        return _outputs(first, model)[0]
-
-    def second_not_read(first, second, model):
-        """These are the outputs after the first piece: read the second, too."""
-        return _outputs(first, model)[-1]
-
-    def wrong_order(first, second, model):
-        """The pieces were read in the wrong order."""
-        return _outputs(torch.cat([second, first], dim=1), model)[-1]
-
-    def softmax_taken(first, second, model):
-        """These are the probabilities of the next character: the outputs are asked, before the softmax."""
-        return torch.softmax(after_two_pieces.right(first, second, model), dim=0)
-
-    def last_read_twice(first, second, model):
-        """The last character was read twice: the output after it came with the first reading."""
-        return _outputs(torch.cat([first, second, second[:, -1:]], dim=1), model)[-1]
+    from_case = {
+        lambda a, b, model: (a, b[:, :-1], model): "These are the outputs one character too early: the last character "
+        "of the prefix must be read, too.",
+        lambda a, b, model: (a[:, :0], b, model): "The second piece was read from the zero state, so the network "
+        "forgot the first: hand its state on.",
+        lambda a, b, model: (a[:, :0], b[:, -1:], model): "The last character was read from the zero state, as though "
+        "nothing stood before it.",
+        lambda a, b, model: (a, b[:, :1], model): "You return the outputs after the *first* character of the second "
+        "piece: the first axis is time.",
+        lambda a, b, model: (a[:, :1], b[:, :0], model): "You return the outputs after the very first character: the "
+        "first axis of `outputs` is time.",
+        lambda a, b, model: (a, b[:, :0], model): "These are the outputs after the first piece: read the second, too.",
+        lambda a, b, model: (b, a, model): "The pieces were read in the wrong order.",
+        lambda a, b, model: (a, torch.cat([b, b[:, -1:]], dim=1), model): "The last character was read twice: the "
+        "output after it came with the first reading.",
+    }
+    from_right = {
+        lambda r: r.softmax(dim=0): "These are the probabilities of the next character: the outputs are asked, before "
+        "the softmax.",
+    }
 
 
 @exercise(
@@ -79,46 +59,33 @@ class sharpen:
     def right(probs, alpha):
         return torch.softmax(probs.log() / (1 / alpha), dim=0)  # by way of the temperature
 
-    def not_normalised(probs, alpha):
-        """The powers are right, but they do not sum to 1: divide by their sum, after raising to the power."""
-        return probs**alpha
+    from_case = {
+        lambda probs, alpha: (probs, 1 / alpha): "The other way round: you raise to the power of 1/alpha, which makes "
+        "*alpha* the temperature.",
+        lambda probs, alpha: (probs, 1): "Your result is `probs` unchanged: a factor in front of all probabilities is "
+        "lost when you divide by their sum. alpha is an exponent.",
+    }
+    from_right = {
+        torch.log: "These are the logarithms of the probabilities, not the probabilities.",
+        lambda r: r / r.max(): "Your largest entry is 1: divide by the sum of the powers, not by the largest of them.",
+    }
 
-    def upside_down(probs, alpha):
-        """The other way round: you raise to the power of 1/alpha, which makes *alpha* the temperature."""
-        return sharpen.right(probs, 1 / alpha)
-
-    def unchanged(probs, alpha):
-        """Your result is `probs` unchanged: a factor in front of all probabilities is lost when you divide by their
-        sum. alpha is an exponent."""
-        return probs
-
-    def softmax_of_the_product(probs, alpha):
-        """You multiply the probabilities by alpha and take the softmax: it expects outputs, which are logarithms."""
-        return torch.softmax(alpha * probs, dim=0)
-
-    def softmax_of_the_quotient(probs, alpha):
-        """You divide the probabilities by alpha and take the softmax: it expects outputs, which are logarithms."""
-        return torch.softmax(probs / alpha, dim=0)
-
-    def softmax_of_the_powers(probs, alpha):
-        """The powers are right, but the softmax raises e to them once more: divide them by their sum."""
-        return torch.softmax(probs**alpha, dim=0)
-
-    def logarithms(probs, alpha):
-        """These are the logarithms of the probabilities, not the probabilities."""
-        return sharpen.right(probs, alpha).log()
-
-    def divided_by_the_largest(probs, alpha):
-        """Your largest entry is 1: divide by the sum of the powers, not by the largest of them."""
-        return (probs / probs.max()) ** alpha
-
-    def multiplied(probs, alpha):
-        """alpha is an exponent here, not a factor; and probabilities sum to 1."""
-        return probs * alpha
-
-    def divided(probs, alpha):
-        """alpha is an exponent here, not a divisor; and probabilities sum to 1."""
-        return probs / alpha
+    @variants(
+        formula={
+            lambda p, alpha: p**alpha: "The powers are right, but they do not sum to 1: divide by their sum, after "
+            "raising to the power.",
+            lambda p, alpha: torch.softmax(alpha * p, dim=0): "You multiply the probabilities by alpha and take the "
+            "softmax: it expects outputs, which are logarithms.",
+            lambda p, alpha: torch.softmax(p / alpha, dim=0): "You divide the probabilities by alpha and take the "
+            "softmax: it expects outputs, which are logarithms.",
+            lambda p, alpha: torch.softmax(p**alpha, dim=0): "The powers are right, but the softmax raises e to them "
+            "once more: divide them by their sum.",
+            lambda p, alpha: p * alpha: "alpha is an exponent here, not a factor; and probabilities sum to 1.",
+            lambda p, alpha: p / alpha: "alpha is an exponent here, not a divisor; and probabilities sum to 1.",
+        }
+    )
+    def other_formula(probs, alpha, formula):
+        return formula(probs, alpha)
 
 
 @exercise(
@@ -153,10 +120,15 @@ class circle_length:
                 return p
         return 0
 
-    def always_zero(written):
-        """You always return 0. Does your loop begin with p = 0? There every character equals itself. Else: is your
-        comparison ever true?"""
-        return 0
+    from_case = {
+        lambda written: (written, range(len(written) - len(written) // 2, 0, -1)): "A text that repeats after p "
+        "characters repeats after 2p, too: the *smallest* p is asked.",
+    }
+    from_right = {
+        lambda r: 0: "You always return 0. Does your loop begin with p = 0? There every character equals itself. Else: "
+        "is your comparison ever true?",
+        lambda r: max(r - 1, 0): "One too small: the circle leads back to where it began.",
+    }
 
     @variants(end=_ENDS)
     def from_the_start(written, end):
@@ -174,10 +146,6 @@ class circle_length:
         """You look where the last character stood before, but it may stand more than once in one circle: compare all
         of the last half."""
         return max(written[::-1].find(written[-1], 1), 0)
-
-    def largest(written):
-        """A text that repeats after p characters repeats after 2p, too: the *smallest* p is asked."""
-        return circle_length.right(written, range(len(written) - len(written) // 2, 0, -1))
 
     @variants(more=(0, 1))
     def negative_index(written, more):
@@ -200,10 +168,6 @@ class circle_length:
         """You count the different characters, but one may stand more than once in a circle."""
         return len(set(written[len(written) - len(written) // 2 :])) if circle_length.right(written) else 0
 
-    def one_too_small(written):
-        """One too small: the circle leads back to where it began."""
-        return max(circle_length.right(written) - 1, 0)
-
     def the_characters(written):
         """You return the characters of the circle: its length is asked."""
         return written[len(written) - circle_length.right(written) :] if circle_length.right(written) else ""
@@ -213,10 +177,6 @@ def _kept(outputs: torch.Tensor, k: int, largest: bool = True) -> torch.Tensor:
     """Where the k largest entries of each row are."""
     places = torch.topk(outputs, k, dim=-1, largest=largest).indices
     return torch.zeros_like(outputs, dtype=torch.bool).scatter(-1, places, True)
-
-
-def _softmax_where(kept: torch.Tensor, outputs: torch.Tensor, dropped: float = -torch.inf) -> torch.Tensor:
-    return torch.softmax(outputs.masked_fill(~kept, dropped), dim=1)
 
 
 def _draw_outputs(generator: torch.Generator, rows: int, size: int) -> torch.Tensor:
@@ -241,8 +201,22 @@ class top_k_probs:
         zeros, outputs = torch.tensor([[0.0, -1, 2, -3], [-4, -2, -1, 0]]), _draw_outputs(generator, 2, 6)
         return [(zeros, 2), (_draw_outputs(generator, 3, 28), 1), (outputs - 1000, 3), (outputs + 1000, 3)]
 
-    def right(outputs, k):
-        return _softmax_where(_kept(outputs, k), outputs)
+    def right(outputs, k, kept=None, dropped=-torch.inf):
+        kept = _kept(outputs, k) if kept is None else kept
+        return torch.softmax(outputs.masked_fill(~kept, dropped), dim=1)
+
+    from_case = {
+        lambda outputs, k: (outputs, min(k + 1, outputs.shape[1])): "You keep k + 1 characters in each row.",
+        lambda outputs, k: (outputs, outputs.shape[1]): "Every character can still be drawn: only k of each row may.",
+        lambda outputs, k: (outputs, k, _kept(outputs, k, largest=False)): "You keep the k smallest outputs instead of "
+        "the k largest.",
+        lambda outputs, k: (outputs, k, outputs >= outputs.flatten().topk(k).values[-1]): "You keep the k largest "
+        "outputs of the whole minibatch: each row has its own k best.",
+        lambda outputs, k: (outputs, k, _kept(outputs[:1], k).expand_as(outputs)): "You keep the best characters of "
+        "the first row in all rows: each row has k best of its own.",
+        lambda outputs, k: (outputs, k, _kept(outputs, k) & (outputs != 0)): "You drop every output that is 0, but an "
+        "output of 0 can be among the k best: ask for its place, not for its value.",
+    }
 
     def not_shared_out(outputs, k):
         """The right characters are left, but the rows no longer sum to 1: share out what you took away."""
@@ -262,37 +236,12 @@ class top_k_probs:
         must be (batch, vocab)."""
         return torch.softmax(outputs.topk(k, dim=1).values, dim=1)
 
-    def smallest_kept(outputs, k):
-        """You keep the k smallest outputs instead of the k largest."""
-        return _softmax_where(_kept(outputs, k, largest=False), outputs)
-
-    def one_bound_for_all(outputs, k):
-        """You keep the k largest outputs of the whole minibatch: each row has its own k best."""
-        return _softmax_where(outputs >= outputs.flatten().topk(k).values[-1], outputs)
-
-    def first_row_decides(outputs, k):
-        """You keep the best characters of the first row in all rows: each row has k best of its own."""
-        return _softmax_where(_kept(outputs[:1], k).expand_as(outputs), outputs)
-
     def no_softmax(outputs, k):
         """You divide the outputs themselves by their sum: outputs can be negative, and are no probabilities yet."""
         kept = outputs * _kept(outputs, k)
         return kept / kept.sum(dim=1, keepdim=True)
 
-    def one_too_many(outputs, k):
-        """You keep k + 1 characters in each row."""
-        return top_k_probs.right(outputs, min(k + 1, outputs.shape[1]))
-
-    def all_kept(outputs, k):
-        """Every character can still be drawn: only k of each row may."""
-        return torch.softmax(outputs, dim=1)
-
-    def zero_dropped(outputs, k):
-        """You drop every output that is 0, but an output of 0 can be among the k best: ask for its place, not for its
-        value."""
-        return _softmax_where(_kept(outputs, k) & (outputs != 0), outputs)
-
     @variants(number=(-50.0, -100.0, -500.0))
     def masked_with_a_number(outputs, k, number):
         """What is dropped must be −∞ before the softmax: outputs can be smaller than any number you choose."""
-        return _softmax_where(_kept(outputs, k), outputs, number)
+        return top_k_probs.right(outputs, k, dropped=number)

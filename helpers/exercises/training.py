@@ -42,32 +42,25 @@ class start_state:
     def right(H, old, new):
         return torch.where(new[:, :1] == old[:, -1:] + 1, H, 0)  # (batch, 1) decides for whole rows
 
-    def always_carried(H, old, new):
-        """Every row keeps its state, also a row that jumps to another place in the text."""
-        return H
-
-    def always_reset(H, old, new):
-        """Every row is reset, also a row that reads on exactly where it stopped."""
-        return 0 * H
-
-    def wrong_way_round(H, old, new):
-        """The wrong way round: you reset the rows that read on, and carry the state of those that jump."""
-        return H - start_state.right(H, old, new)
+    @variants(
+        kept={
+            lambda old, new: True: "Every row keeps its state, also a row that jumps to another place in the text.",
+            lambda old, new: False: "Every row is reset, also a row that reads on exactly where it stopped.",
+            lambda old, new: new[:, :1] != old[:, -1:] + 1: "The wrong way round: you reset the rows that read on, and "
+            "carry the state of those that jump.",
+            lambda old, new: new[:, :1] == old[:, -1:]: "A row that begins with the character at which it stopped "
+            "would read that character twice: which position comes next?",
+            lambda old, new: torch.isin(new[:, :1], old[:, -1] + 1): "A row may begin where *another* row stopped, and "
+            "its own state is from elsewhere: compare each row with the same row of `old`.",
+        }
+    )
+    def other_rows(H, old, new, kept):
+        return H * kept(old, new)
 
     @variants(decide=(torch.all, torch.any))
     def all_or_none(H, old, new, decide):
         """All rows or none: you decide for the whole minibatch, but each row reads at its own place."""
         return H * decide(new[:, 0] == old[:, -1] + 1)
-
-    def read_twice(H, old, new):
-        """A row that begins with the character at which it stopped would read that character twice: which position
-        comes next?"""
-        return H * (new[:, :1] == old[:, -1:])
-
-    def after_any_row(H, old, new):
-        """A row may begin where *another* row stopped, and its own state is from elsewhere: compare each row with the
-        same row of `old`."""
-        return H * torch.isin(new[:, :1], old[:, -1] + 1)
 
     def state_of_another_row(H, old, new):
         """You hand the state of one row on to another. Compare each row with the same row of `old`: it keeps its own

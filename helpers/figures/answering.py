@@ -10,7 +10,6 @@ from IPython import get_ipython
 from matplotlib.figure import Figure
 
 from .. import plot
-from ..runs.settings import BATCHES
 
 FALLBACK = "A figure with controls: run this cell in JupyterLab to use it."
 ERROR_STYLE = f"border-left: 4px solid {plot.RED}; padding: 0.5em 0.8em; margin: 0.5em 0"
@@ -140,17 +139,3 @@ def cut_short(text: str, limit: int) -> tuple[str, str]:
     if len(text) <= limit:
         return text, ""
     return text[:limit], f"The text has {len(text):,} characters; only the first {limit} are used. "
-
-
-def player(slider: w.IntSlider, interval: int) -> w.Play:
-    """A button that moves the slider, a step each `interval` milliseconds, in the page alone."""
-    play = w.Play(value=slider.value, min=slider.min, max=slider.max, interval=interval)
-    play.link = w.jslink((play, "value"), (slider, "value"))
-    return play
-
-
-def choice_of_minibatches() -> w.ToggleButtons:
-    """A button for each kind of minibatches."""
-    kinds = [(name, key) for key, name in BATCHES.items()]
-    style = {"description_width": "initial", "button_width": "195px"}
-    return w.ToggleButtons(description="minibatches", options=kinds, style=style)

@@ -83,8 +83,10 @@ function pathsOf(run, { X, Y, N, right, paths }) {
 
 async function render({ model, el }) {
   const data = await unpack(model.get("data"));
-  const get = (name) => model.get(name);
   const { cells, labels, last } = data;
+  const kept = Object.fromEntries(data.view.map((name) => [name, model.get(name)])); // what is shown, by the hand's word
+  const heard = { ...kept }; // what the kernel said last: an echo of an older word must not call the hand back
+  const get = (name) => (name in kept ? kept[name] : model.get(name));
   const shadow = el.shadowRoot ?? el.attachShadow({ mode: "open" }); // the page's styles stay outside
   shadow.innerHTML = data.page; // from explorer_data.py: no word of a recording or of a reader is in it
   const one = (selector) => shadow.querySelector(selector);
@@ -107,8 +109,19 @@ async function render({ model, el }) {
     timers[name] = setTimeout(act, wait);
   };
   const set = (name, value) => {
-    model.set(name, value);
-    later("save", 250, () => model.save_changes()); // the kernel hears where the hand came to rest
+    if (kept[name] === value) return;
+    kept[name] = value;
+    draw();
+    later("save", 250, () => {
+      model.set("shown", { ...kept }); // the kernel hears where the hand came to rest
+      model.save_changes();
+    });
+  };
+  const hear = () => {
+    for (const name of data.view) {
+      if (model.get(name) !== heard[name]) kept[name] = heard[name] = model.get(name);
+    }
+    draw();
   };
 
   function paint() {
@@ -266,10 +279,10 @@ async function render({ model, el }) {
   say(one(".problems"), data.problems);
   const observer = new ResizeObserver(fit);
   observer.observe(root);
-  model.on("change", draw);
+  model.on("change", hear);
   return () => {
     observer.disconnect();
-    model.off("change", draw);
+    model.off("change", hear);
     play(false);
     for (const timer of Object.values(timers)) clearTimeout(timer);
   };

@@ -61,6 +61,7 @@ class Explorer(anywidget.AnyWidget):
     show_unseen = traitlets.Bool(True).tag(sync=True)
     show_ladder = traitlets.Bool(False).tag(sync=True)
     show_norm = traitlets.Bool(False).tag(sync=True)
+    shown = traitlets.Dict().tag(sync=True)  # all that the hand has changed, as the page tells it
     _count: ClassVar = count()  # of live runs
 
     def __init__(
@@ -81,6 +82,12 @@ class Explorer(anywidget.AnyWidget):
         self.slots = [None if isinstance(slot, int) and CELLS[slot] not in self.runs else slot for slot in slots]
         close_earlier(self)
         Explorer.newest = self
+
+    @traitlets.observe("shown")
+    def _hear(self, change) -> None:
+        with self._lock_property(**change["new"]):  # not sent back: the hand may have moved on
+            for name, value in change["new"].items():
+                setattr(self, name, value)
 
     @property
     def pins(self) -> list[Pin]:

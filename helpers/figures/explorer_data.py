@@ -42,6 +42,7 @@ GOOD, WORSE = ("08457a", "e2f0f8"), ("fad8aa", "aa3c00")  # from the best to a b
 
 TICKS = {"log": "logarithmic", "show_training": "training text (solid)", "show_unseen": "unseen text (dotted)"}
 TICKS |= {"show_ladder": "ladder", "show_norm": "gradient norm"}
+SHOWN = ["slots", "cell", "epoch", "coloured", *TICKS]  # what a hand can change
 LABELS = {name: name for name in ("pin", "unpin", "play", "stop", "epoch", "perplexity", "norm")}
 LABELS |= {"coloured": "colour of the map:", "clear": "clear pins", "full": "six are pinned", "missing": "not recorded"}
 LABELS |= {"training": "training text", "unseen": "unseen text", "writes": "it writes", "prefix": f"{PREFIX}…"}
@@ -242,7 +243,7 @@ def pack(runs: dict[Settings, Run], problems: list[str]) -> bytes:
         "problems": left_out(problems),
     }
     content |= {"colors": plot.COLORS, "guess": {"guessing": GUESS}, "last": LAST, "width": WIDTH}
-    content |= {"axes": AXES, "steps": STEPS, "labels": LABELS}
+    content |= {"axes": AXES, "steps": STEPS, "labels": LABELS, "view": SHOWN}
     return gzip.compress(json.dumps(content, separators=(",", ":")).encode(), compresslevel=5, mtime=0)
 
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import ClassVar
 
 import ipywidgets as w
-from matplotlib.figure import Figure
 
 from .. import plot
 from ..rnn import TORCH_LAYERS
@@ -18,8 +17,9 @@ from ..runs.settings import BATCHES, CLASSIC, Settings
 from ..text import Vocab, clean, read_book
 from .answering import Box, in_html, in_words, labelled, row_of
 from .explorer import Explorer
-from .explorer_data import describe
+from .explorer_data import VARIED, describe
 from .live_run import LiveRun
+from .page import Page, axis, curve
 
 OFF = math.inf  # a choice's value for "no clipping", for it cannot hold None
 
@@ -45,14 +45,21 @@ def make_controls(settings: Settings) -> dict[str, w.Dropdown]:
     }
 
 
-def draw_live(figure: Figure, live: LiveRun) -> None:
-    """Draw the curves of the run as it stands."""
-    ax = figure.subplots(gridspec_kw={"left": 0.075, "right": 0.77, "top": 0.98, "bottom": 0.17})
-    lines = (["network"], ["batches"], ["hidden_size", "lr", "max_norm"])
-    label = "\n".join(describe(live.settings, names) for names in lines)
-    curve = plot.Curve(label, plot.BLUE, live.run.perplexity, live.run.unseen)
-    ladder = {"guessing": len(live.vocab) - 1}  # <unk> never comes
-    plot.draw_runs(ax, [curve], 0, live.epoch, ladder=ladder, num_epochs=live.settings.num_epochs)
+def curves_of(live: LiveRun) -> dict:
+    """What the page draws of the run as it stands."""
+    total, guess = live.settings.num_epochs, len(live.vocab) - 1  # <unk> never comes
+    seen = dict(enumerate(live.run.perplexity, 1))
+    return {
+        "kind": "curves",
+        "name": "Perplexity of the live run. The arrow keys go from epoch to epoch.",
+        "title": describe(live.settings, ("network", *VARIED)),
+        "x": axis(0, 1.02 * total, {total * k // 5 for k in range(6)}, "epoch"),
+        "y": axis(0.95, 400, (1, 2, 5, 10, 20, 50, 100, 200), "perplexity", log=True),
+        "legend": [["training text", plot.BLUE, "line"], ["unseen text", plot.BLUE, "line dotted"]],
+        "lines": [[guess, f"guessing: {guess}"]],
+        "series": [curve("training text", seen, plot.BLUE), curve("unseen text", live.run.unseen, plot.BLUE, "dotted")],
+        "point": "epoch {x}: {values}",
+    }
 
 
 def say(live: LiveRun) -> list[str]:
@@ -91,11 +98,10 @@ class LivePanel(Box):
             button = w.Button(description=act.__name__.capitalize(), layout={"width": "90px"})
             button.on_click(lambda button, act=act: self._press(act))
             self.buttons[act.__name__] = button
-        self.picture = w.Image(format="png", layout=w.Layout(width="100%", max_width="1000px"))
-        self.status, self.sample = w.HTML(), w.HTML()
+        self.curves, self.status, self.sample = Page(), w.HTML(), w.HTML()
         self._renew()
         rows = [row_of(self.controls.values()), row_of(self.buttons.values())]
-        super().__init__([*rows, self.status, self.picture, self.sample])
+        super().__init__([*rows, self.status, self.curves, self.sample])
         self._claim()  # last, so that only a whole panel is ever asked to stop
 
     @property
@@ -191,14 +197,14 @@ class LivePanel(Box):
 
     def _show(self, live: LiveRun, picture: bool = False) -> None:
         """Say where the run stands, and leave only those buttons that do something now."""
-        png = self._draw(live) if picture else None
+        answer = self._draw(live) if picture else None
         with self._showing:  # else an older answer could come after a newer one
             if live is not self._live:  # a run that was reset has nothing to say any more
                 return
             phase, *rest = filter(None, [*say(live), self._trouble, self._notice])
             self.status.value = "; ".join([f"<b>{phase}</b>", *map(html.escape, rest)])
             self.sample.value = in_html(live.words) if live.words else ""
-            self.picture.value = png or self.picture.value
+            self.curves.answer = answer or self.curves.answer
             waits = live.phase == "paused"
             usable = {"start": not live.is_on, "pause": live.is_on and not waits, "resume": waits, "stop": live.is_on}
             usable |= {"reset": live.phase != "ready", "pin": live.epoch > 0}
@@ -207,10 +213,10 @@ class LivePanel(Box):
             for control in self.controls.values():
                 control.disabled = live.is_on
 
-    def _draw(self, live: LiveRun) -> bytes | None:
+    def _draw(self, live: LiveRun) -> dict | None:
         self._trouble = ""
         try:
-            return plot.picture(lambda figure: draw_live(figure, live), (10, 3.1))
+            return {"drawings": [curves_of(live)], "asked": []}
         except Exception as error:  # a run goes on without its picture
             self._trouble = f"no picture: {in_words(error)}"
             return None

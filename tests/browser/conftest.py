@@ -161,6 +161,7 @@ def lab(browser, tmp_path_factory):
 
 
 PICTURE_STATE = """async image => {
+    if (image.matches(".drawings")) return image.offsetParent ? image.innerHTML : "no picture";
     if (!image.src || image.offsetParent === null) return "no picture";
     const bytes = new Uint8Array(await (await fetch(image.src)).arrayBuffer());
     let sum = 0;
@@ -171,7 +172,12 @@ WATCH = """image => {
     window.drawn = []; window.pressed = [];
     if (image.watched) return;
     image.watched = true;
-    image.addEventListener("load", () => requestAnimationFrame(() => window.drawn.push(performance.now())));
+    const note = () => requestAnimationFrame(() => setTimeout(() => window.drawn.push(performance.now())));
+    image.addEventListener("load", note);
+    if (image.matches(".drawings")) {
+        const changes = {subtree: true, childList: true, attributes: true};
+        new MutationObserver(note).observe(image.getRootNode(), changes);
+    }
     document.addEventListener("keydown", () => window.pressed.push(performance.now()), true);
 }"""
 
@@ -181,10 +187,10 @@ class Widget:
 
     def __init__(self, page, box):
         self.page, self.box = page, box
-        self.image = box.locator(".widget-image").first
+        self.image = box.locator(".widget-image, .page-figure .drawings").first
 
     def says(self) -> str:
-        return "\n".join(self.box.locator(".widget-html").all_inner_texts())
+        return "\n".join(self.box.locator(".widget-html, .page-figure .words").all_inner_texts())
 
     def picture(self) -> str:
         return self.image.evaluate(PICTURE_STATE) if self.image.count() else "no picture"
@@ -205,18 +211,23 @@ class Widget:
 
     def labelled(self, label: str):
         """The line of one control, found by its label."""
-        lines = self.box.locator(".widget-inline-hbox").filter(has=self.page.locator("label.widget-label"))
-        return lines.filter(has=self.page.get_by_text(label, exact=True)).first
+        return self._lines(self.page.get_by_text(label, exact=True)).first
+
+    def _lines(self, having):
+        lines = self.box.locator(".widget-inline-hbox, .page-figure .control")
+        return lines.filter(has=self.page.locator("label.widget-label, span, legend")).filter(has=having)
 
     def slider(self, label: str):
-        return self.labelled(label).locator("[role=slider]")
+        return self.labelled(label).locator("[role=slider], input[type=range]")
 
     def slider_labels(self) -> list[str]:
-        lines = self.box.locator(".widget-inline-hbox").filter(has=self.page.locator("[role=slider]"))
-        return [text for text in lines.locator("label.widget-label").all_inner_texts() if text]
+        lines = self._lines(self.page.locator("[role=slider], input[type=range]"))
+        return [text for text in lines.locator("label.widget-label, span").all_inner_texts() if text]
 
     def button(self, name: str):
-        return self.box.get_by_role("button", name=name, exact=True)
+        return self.box.get_by_role("button", name=name, exact=True).or_(
+            self.box.get_by_role("radio", name=name, exact=True)
+        )
 
     def wait_until(self, holds, what: str, timeout: float = 20):
         """Wait until `holds()`; the page goes on meanwhile."""
@@ -270,9 +281,9 @@ class Widget:
         """Note from now on when a key is pressed and when a new picture is on the page."""
         self.image.evaluate(WATCH)
 
-    def answer_seconds(self) -> float:
-        """Seconds from the last key pressed to the first new picture after it."""
-        found = "() => (window.drawn.find(t => t > window.pressed.at(-1)) ?? -1) - window.pressed.at(-1)"
+    def answer_seconds(self, which: str = "find") -> float:
+        """Seconds from the last key pressed to the first new picture after it, or to the last with "findLast"."""
+        found = f"() => (window.drawn.{which}(t => t > window.pressed.at(-1)) ?? -1) - window.pressed.at(-1)"
         self.wait_until(lambda: self.page.evaluate(found) > 0, "a new picture")
         return self.page.evaluate(found) / 1000
 
@@ -284,11 +295,13 @@ class Widget:
         for number in range(times):
             self.press(slider, "ArrowRight" if number % 2 == 0 else "ArrowLeft")
             measured(f"key press to new picture, {name}, s", self.answer_seconds())
+            measured(f"key press to whole answer, {name}, s", self.answer_seconds("findLast"))
 
     def check_nothing_is_cut_off(self) -> None:
         """No control, picture or reading is wider than the place it has."""
         box = self.box.bounding_box()
-        for part in self.box.locator(".widget-image, .widget-html, .widget-inline-hbox, button, input").all():
+        parts = ".widget-image, .widget-html, .widget-inline-hbox, button, input, .page-figure svg, .page-figure .words"
+        for part in self.box.locator(parts).all():
             place = part.bounding_box()
             if place is not None:
                 assert place["x"] + place["width"] <= box["x"] + box["width"] + 2, part.evaluate("e => e.outerHTML")
@@ -297,7 +310,12 @@ class Widget:
 class PageFigure(Widget):
     """A figure that the page draws itself, in a shadow root, which locators look into."""
 
+    def painted(self) -> None:
+        """Wait until what was done before is on the page: it is drawn in the next frame."""
+        self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
     def says(self) -> str:
+        self.painted()
         return self.box.inner_text()
 
     def picture(self) -> str:
@@ -391,7 +409,7 @@ class Book:
 
     def figures(self) -> list[Widget]:
         boxes = self.page.locator(".jp-OutputArea-output > .widget-vbox, .jp-OutputArea-output .widget-vbox")
-        boxes = boxes.filter(has=self.page.locator(".widget-image")).or_(self.page.locator(".explorer"))
+        boxes = boxes.filter(has=self.page.locator(".widget-image, .page-figure")).or_(self.page.locator(".explorer"))
         kinds = ["explorer" in (box.get_attribute("class") or "") for box in boxes.all()]
         return [(PageFigure if own else Widget)(self.page, boxes.nth(i)) for i, own in enumerate(kinds)]
 

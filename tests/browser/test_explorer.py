@@ -58,6 +58,7 @@ class Explorer(PageFigure):
         return left + epoch / 500 * (right - left), y
 
     def rows(self) -> list[list[str]]:
+        self.painted()
         return [row.locator("td").all_inner_texts() for row in self.box.locator(".row:visible").all()]
 
     def pins(self) -> list[str]:
@@ -80,6 +81,7 @@ def test_values_under_the_pointer_are_the_recordings(explorer):
         number, wanted = draw.choice(RECORDED), draw.randint(1, 500)
         run = RUNS[MAP[number]]
         explorer.page.mouse.move(*explorer.at_epoch(wanted))
+        explorer.painted()
         epoch = int(re.search(r"epoch (\d+)", explorer.box.locator("th").nth(1).inner_text())[1])
         assert abs(epoch - wanted) <= 2, "it shows another epoch than that under the pointer"
         explorer.page.mouse.move(*explorer.at_cell(number))
@@ -158,6 +160,7 @@ def test_keys_do_everything_and_stay_inside(book, explorer):
     plot.focus()
     for key, epoch in (("Home", 1), ("PageUp", 11), ("ArrowRight", 12), ("End", 500), ("ArrowLeft", 499)):
         page.keyboard.press(key)
+        explorer.painted()
         assert plot.get_attribute("aria-valuenow") == str(epoch)
     spoken = explorer.box.locator(".spoken")
     explorer.wait_until(lambda: "epoch 499: training" in spoken.inner_text(), "it is announced")
@@ -166,12 +169,14 @@ def test_keys_do_everything_and_stay_inside(book, explorer):
     seen = set()
     for _ in range(4):
         explorer.box.get_by_label("colour of the map").press("ArrowDown")
+        explorer.painted()
         seen.add(explorer.box.locator("[data-cell]").first.get_attribute("fill"))
     assert len(seen) > 2
     plot.press("Home")
     explorer.button("play").click()
     explorer.wait_until(lambda: int(plot.get_attribute("aria-valuenow")) > 20, "it plays")
     explorer.button("stop").click()
+    explorer.painted()
     stands = plot.get_attribute("aria-valuenow")
     page.wait_for_timeout(200)
     assert plot.get_attribute("aria-valuenow") == stands

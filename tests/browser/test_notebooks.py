@@ -134,9 +134,15 @@ def steps_take_another_text_and_play(book: Book) -> None:
     figure.type_into("text to read", "the time " * 500)
     figure.wait_until(lambda: "has 4,500 characters; only the first 24" in figure.says(), "the cut is said")
     figure.type_into("text to read", "time")
-    figure.wait_until(lambda: figure.slider("step").get_attribute("aria-valuemax") == "4.0", "the slider follows")
+    figure.wait_until(lambda: figure.slider("step").get_attribute("max") == "4", "the slider follows")
+    figure.watch()
+    field = figure.labelled("text to read").locator("input")
+    for letter in " machine":
+        figure.answers(lambda letter=letter: field.press(letter), letter)
+        measured(f"key press to whole answer, {book.name}, typing, s", figure.answer_seconds("findLast"))
+    figure.type_into("text to read", "time")
     figure.press(figure.slider("step"), "Home")
-    figure.box.locator(".widget-play button").first.click()
+    figure.button("play").click()
     figure.wait_until(lambda: "Step 4" in figure.says(), "playing reaches the end")
 
 
@@ -215,7 +221,7 @@ def run(book: Book) -> None:
             count = stopped.count()
             book.menu("Kernel", "Interrupt Kernel")
             book.wait_for(lambda count=count: stopped.count() > count, "the run is interrupted")
-        if drawn is None and book.page.locator(".widget-image, .explorer").count():
+        if drawn is None and book.page.locator(".widget-image, .page-figure, .explorer").count():
             drawn = time.monotonic() - start
         book.check_no_error()
         assert time.monotonic() < start + 120, f"{book.name}: not all cells have run"
