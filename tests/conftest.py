@@ -21,11 +21,13 @@ settings.register_profile("course", max_examples=40, deadline=None, derandomize=
 settings.load_profile("course")
 
 # Seconds of what takes long on one core. A file stays on one worker, and the longest start first, so that all workers
-# end together; a notebook above SLOW is left out of the quick loop. What is not named here is short.
+# end together. The quick loop leaves out notebooks above SLOW, and the solutions: test_exercises judges their answers.
+# What is not named here is short.
 SECONDS = {
     "notebooks/07_training.ipynb": 220,
     "tests/browser/test_notebooks.py": 170,
     "tests/browser/test_lecture.py": 110,
+    "tests/browser/test_lecture.py": 90,
     "tests/browser/test_live.py": 50,
     "tests/test_runs.py": 35,
     "tests/browser/test_explorer.py": 30,
@@ -50,7 +52,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
         name = name_of(item)
         if name.startswith("tests/browser/"):
             item.add_marker("browser")
-        if name.endswith(".ipynb") and SECONDS.get(name, 0) > SLOW:
+        if name.endswith(".ipynb") and (SECONDS.get(name, 0) > SLOW or "/solutions/" in name):
             item.add_marker("slow")
     yield  # here -m chooses
     items.sort(key=lambda item: -SECONDS.get(name_of(item), 0))  # stable: the tests of a file keep their order

@@ -68,6 +68,7 @@ def test_minibatches_and_models_are_those_that_the_settings_name():
         assert type(model).__name__ == kind and model.vocab_size == 28 and model.hidden_size == 32
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind, max_norm", [("random", 1.0), ("reset", 0.1), ("sequential", None)])
 def test_training_afresh_finds_the_recorded_curve_again(kind, max_norm):
     settings = replace(SMALL, batches=kind, max_norm=max_norm)
@@ -231,6 +232,7 @@ def test_a_missing_or_damaged_ladder_is_named(tmp_path):
             load_ladder(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_ladder_made_today_is_one_that_can_be_read(tmp_path, monkeypatch):
     text = clean(read_book())
     monkeypatch.setattr(ladder, "split_book", lambda: (text[:2200], text[2200:2400]))
