@@ -27,7 +27,6 @@ SECONDS = {
     "notebooks/07_training.ipynb": 220,
     "tests/browser/test_notebooks.py": 170,
     "tests/browser/test_lecture.py": 110,
-    "tests/browser/test_lecture.py": 90,
     "tests/browser/test_live.py": 50,
     "tests/test_runs.py": 35,
     "tests/browser/test_explorer.py": 30,
