@@ -108,9 +108,8 @@ def test_pages_are_read_one_after_the_other(site: Path, pages, folder: str):
 
 def test_a_site_that_would_be_broken_is_not_built(tmp_path: Path, monkeypatch):
     monkeypatch.syspath_prepend(BUILD.parent)
-    from prose import Markdown, mathml
-
     from build import Page, Site, build
+    from prose import Markdown, mathml
 
     (tmp_path / "mine.txt").touch()
     with pytest.raises(ValueError, match="holds something else"):

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from cells import to_html
 from jinja2 import Environment, FileSystemLoader
+
 from prose import Markdown, headings
 
 HERE = Path(__file__).parent
