@@ -2,6 +2,7 @@
 
 import os
 import signal
+import statistics
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,6 +67,18 @@ def ax():
     figure = Figure()
     yield figure.subplots()
     FigureCanvasAgg(figure).draw()
+
+
+def pytest_terminal_summary(terminalreporter):
+    found: dict[str, list[float]] = {}
+    for report in (report for reports in terminalreporter.stats.values() for report in reports):
+        if getattr(report, "when", None) == "teardown":
+            for name, values in dict(report.user_properties).get("measured", {}).items():
+                found.setdefault(name, []).extend(values)
+    if found:
+        terminalreporter.section("measured in the browser (median of n)")
+        for name, values in sorted(found.items()):
+            terminalreporter.write_line(f"{name:70} {statistics.median(values):8.3f}   n = {len(values)}")
 
 
 def end(number: int, frame: object) -> None:

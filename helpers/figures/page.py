@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 
 from .. import plot
 from ..plot import name_characters
-from ..runs.recording import rounded
 from ..text import Vocab
 from .answering import Box, in_words
 
@@ -138,5 +137,5 @@ def series(outputs: torch.Tensor, color: str, point: str = "{value}") -> dict:
 
 def curve(label: str, values: dict[int, float], color: str, style: str = "") -> dict:
     """A line through `values` by place; style: "dotted", or none. Infinity is sent as a very large number."""
-    heights = [None if math.isnan(value) else rounded(min(value, 1e300)) for value in values.values()]
+    heights = [None if math.isnan(value) else float(f"{min(value, 1e300):.6g}") for value in values.values()]
     return {"label": label, "color": color, "style": f"line {style}", "x": list(values), "y": heights}

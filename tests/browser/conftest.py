@@ -11,7 +11,6 @@ import secrets
 import shutil
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import time
@@ -37,18 +36,6 @@ def hand_on_what_was_measured(record_property):
     MEASURED.clear()
     yield
     record_property("measured", dict(MEASURED))
-
-
-def pytest_terminal_summary(terminalreporter):
-    found: dict[str, list[float]] = {}
-    for report in (report for reports in terminalreporter.stats.values() for report in reports):
-        if getattr(report, "when", None) == "teardown":
-            for name, values in dict(report.user_properties).get("measured", {}).items():
-                found.setdefault(name, []).extend(values)
-    if found:
-        terminalreporter.section("measured in the browser (median of n)")
-        for name, values in sorted(found.items()):
-            terminalreporter.write_line(f"{name:70} {statistics.median(values):8.3f}   n = {len(values)}")
 
 
 @pytest.fixture(scope="session")
