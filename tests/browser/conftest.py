@@ -394,9 +394,11 @@ class Book:
         assert "a figure with controls: run this cell" not in text, f"{self.name}: a widget did not render"
         assert not self.complaints, self.complaints
 
-    def figures(self) -> list[Widget]:
+    def figures(self, number: int = 1) -> list[Widget]:
+        """All figures with controls, once there are `number` of them: a page-drawn one comes after its cell has run."""
         boxes = self.page.locator(".jp-OutputArea-output > .widget-vbox, .jp-OutputArea-output .widget-vbox")
         boxes = boxes.filter(has=self.page.locator(".widget-image, .page-figure")).or_(self.page.locator(".explorer"))
+        self.wait_for(lambda: boxes.count() >= number, f"{number} figures are on the page", 30)
         kinds = ["explorer" in (box.get_attribute("class") or "") for box in boxes.all()]
         return [(PageFigure if own else Widget)(self.page, boxes.nth(i)) for i, own in enumerate(kinds)]
 
@@ -442,7 +444,7 @@ def book(kept, request, output_path):
     """The module's notebook with its figure as new; of a test that fails, a screenshot stays."""
     kept.run_cell(1, request.module.CELLS[1])
     yield kept
-    if request.node.rep_call.failed:
+    if getattr(request.node, "rep_call", None) is None or request.node.rep_call.failed:
         kept.page.screenshot(path=Path(output_path) / "test-failed-1.png")
     else:
         kept.check()

@@ -161,7 +161,7 @@ def prediction_takes_any_prefix(book: Book) -> None:
 
 
 def minibatches_answer_and_the_panel_trains(book: Book) -> None:
-    figure, panel = book.figures()
+    figure, panel = book.figures(2)
     for kind, says in (
         ("random", "The state starts from zero (0), whatever was read before"),
         ("sequential, state reset", "The state starts from zero (0), whatever was read before"),
@@ -189,7 +189,7 @@ def minibatches_answer_and_the_panel_trains(book: Book) -> None:
 
 
 def a_live_run_joins_the_recorded_ones(book: Book) -> None:
-    explorer, panel = book.figures()
+    explorer, panel = book.figures(2)
     panel.choose("epochs", "20")
     click_until(panel, "Start", "running")
     panel.wait_until(lambda: is_(panel, "finished"), "the end", 60)
@@ -246,8 +246,7 @@ def drive(figure: Widget, name: str, moves: list) -> None:
 def test_a_visit(open_book, name: str):
     book = open_book(f"{name}.ipynb")
     run(book)
-    assert book.figures(), f"{name} has no figure that answers"
-    for figure in book.figures():
+    for figure in book.figures():  # one at least
         drive(figure, name, SAYS.get(name, []))
     for act in MORE.get(name, []):
         act(book)

@@ -53,7 +53,7 @@ def close(shown: str, value: float) -> bool:
 
 
 def test_steps_show_the_states_and_guesses_of_the_network(book):
-    figure = book.figures()[0]
+    figure = book.figures(4)[0]
     for _ in range(4):
         text = "".join(LUCK.choices(LETTERS, k=LUCK.randint(2, 20)))
         figure.type_into("text to read", text)
@@ -71,7 +71,7 @@ def test_steps_show_the_states_and_guesses_of_the_network(book):
 
 
 def test_bars_at_any_temperature_are_the_kernels(book):
-    figure = book.figures()[1]
+    figure = book.figures(4)[1]
     for tenths in (0, 1, 30, LUCK.randint(2, 29)):
         prefix = "".join(LUCK.choices(LETTERS, k=6))
         figure.labelled("prefix").locator("input").fill(prefix)
@@ -87,7 +87,7 @@ def test_bars_at_any_temperature_are_the_kernels(book):
 
 
 def test_boxes_are_the_minibatches_of_the_course(book):
-    figure = book.figures()[2]
+    figure = book.figures(4)[2]
     for kind, name in (("random", RandomBatches), ("sequential, state carried", SequentialBatches)):
         rows, steps, epoch = LUCK.randint(1, 6), LUCK.randint(2, 8), LUCK.randint(1, 10)
         figure.button(kind).click()
@@ -103,7 +103,7 @@ def test_boxes_are_the_minibatches_of_the_course(book):
 
 
 def test_text_stays_text_and_the_pointer_asks_nothing_of_anybody(book):
-    figure, asked = book.figures()[0], []
+    figure, asked = book.figures(4)[0], []
     figure.type_into("text to read", "<time&")
     book.page.on("request", lambda request: asked.append(request.url))
     put(figure, "step", 1)
@@ -113,18 +113,18 @@ def test_text_stays_text_and_the_pointer_asks_nothing_of_anybody(book):
         book.page.mouse.move(svg["x"] + svg["width"] * n / 50, svg["y"] + svg["height"] * (n % 7) / 7)
     figure.type_into("text to read", "<b>&amp;</b>")
     assert "'b'" in figure.says() and figure.picture() == "no picture"
-    echo = book.figures()[3]
+    echo = book.figures(4)[3]
     echo.type_into("word", "<b>&amp;'</b>")
     assert echo.says() == "<b>&amp;'</b>"
-    book.figures()[1].type_into("prefix", "the <i>m&")
-    book.figures()[1].wait_until(
-        lambda: "the <i>m&" in book.figures()[1].box.locator(".legend").inner_text(), "as typed"
+    book.figures(4)[1].type_into("prefix", "the <i>m&")
+    book.figures(4)[1].wait_until(
+        lambda: "the <i>m&" in book.figures(4)[1].box.locator(".legend").inner_text(), "as typed"
     )
     assert not [url for url in asked if not url.startswith(f"http://127.0.0.1:{book.lab.port}/")]
 
 
 def test_what_is_known_needs_no_kernel_and_a_busy_one_is_named(book):
-    steps, prediction, minibatches, _ = book.figures()
+    steps, prediction, minibatches, _ = book.figures(4)
     cell = book.page.locator(".jp-CodeCell").nth(2)
     cell.locator(".cm-content").click()
     book.page.keyboard.press("Control+a")
@@ -144,7 +144,7 @@ def test_what_is_known_needs_no_kernel_and_a_busy_one_is_named(book):
 @pytest.mark.parametrize("width", [376, 1400])  # on a telephone, on a projector
 def test_nothing_is_cut_off(book, width):
     book.page.set_viewport_size({"width": 1920, "height": 1080})
-    for figure in book.figures():
+    for figure in book.figures(4):
         figure.box.evaluate("(box, width) => { box.style.width = width + 'px'; }", width)
         figure.settled()
         figure.check_nothing_is_cut_off()
