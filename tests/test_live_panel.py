@@ -186,6 +186,7 @@ def test_drawing_and_looking_keep_to_their_share(slow_run, clock):
     slow_run.wait()
     assert slow_run.phase == "finished" and "paused" in clock.phases
     seconds = clock.now - 1000
+    assert sum(live_run.SHARES.values()) <= 0.03, "less than 97 % of the time is left for training"
     for act, share in live_run.SHARES.items():
         cost = {"draw": 0.2, "sample": 0.11, "unseen": 0.07}[act]
         spent = slow_run.budgets[act].spent
