@@ -73,7 +73,8 @@ def test_the_search_leads_to_the_section_that_has_the_words(site: Path, tab):
     for title, words in [("Back to the ruined network", "ruined network"), ("Sure and wrong", "wrong SURE")]:
         tab.get_by_label("Search the course").fill(words)
         tab.locator("#found b", has_text=title).first.click()
-        assert tab.evaluate("document.querySelector(location.hash).textContent") == title
+        at = "location.hash && document.querySelector(location.hash)?.textContent"
+        tab.wait_for_function(f"title => ({at}) === title", arg=title, timeout=5000)  # a click waits for no page
     tab.get_by_label("Search the course").fill("zzyzx")
     tab.locator("#found", has_text="Nothing found").wait_for()
 
