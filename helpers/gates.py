@@ -1,0 +1,150 @@
+"""Gated networks from scratch, the GRU and the LSTM, behind the interface of `RNN`.
+
+Their weights have the order of torch.nn's: one block of `hidden` columns for each gate, side by side.
+"""
+
+import torch
+from torch.nn import functional as F
+
+from .require import require_count, require_indices, require_positive, require_state
+from .rnn import RNN, State, choose_device
+
+GateParams = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+def init_gates(
+    vocab_size: int, hidden_size: int, blocks: int, sigma: float = 0.01, seed: int = 0, dtype=torch.float32
+) -> GateParams:
+    """W_xh, W_hh, b_x, b_h, W_hq, b_q of a network with `blocks` blocks of columns; biases start at zero.
+
+    Shapes: (vocab, blocks · hidden), (hidden, blocks · hidden), two of (blocks · hidden,), (hidden, vocab), (vocab,).
+    """
+    require_count("vocab_size", vocab_size)
+    require_count("hidden_size", hidden_size)
+    require_positive("sigma", sigma, or_zero=True)
+    generator = torch.Generator().manual_seed(seed)
+    wide = blocks * hidden_size
+    W_xh, W_hh, W_hq = (
+        torch.randn(shape, generator=generator, dtype=dtype) * sigma
+        for shape in ((vocab_size, wide), (hidden_size, wide), (hidden_size, vocab_size))
+    )
+    b_x, b_h, b_q = (torch.zeros(size, dtype=dtype) for size in (wide, wide, vocab_size))
+    return tuple(p.requires_grad_() for p in (W_xh, W_hh, b_x, b_h, W_hq, b_q))
+
+
+def gru_step(x_t: torch.Tensor, H: torch.Tensor, W_hh: torch.Tensor, b_h: torch.Tensor) -> torch.Tensor:
+    """One step of a GRU: x_t (batch, 3 · hidden), the input's part of all blocks; H (batch, hidden) → new H.
+
+    Source: Cho et al., "Learning phrase representations using RNN encoder-decoder" (2014), in the form of torch.nn.GRU.
+    """
+    x_r, x_z, x_n = x_t.chunk(3, dim=1)
+    h_r, h_z, h_n = (H @ W_hh + b_h).chunk(3, dim=1)
+    r = torch.sigmoid(x_r + h_r)
+    z = torch.sigmoid(x_z + h_z)
+    candidate = torch.tanh(x_n + r * h_n)
+    return z * H + (1 - z) * candidate
+
+
+def lstm_step(x_t: torch.Tensor, H: torch.Tensor, C: torch.Tensor, W_hh: torch.Tensor, b_h: torch.Tensor) -> State:
+    """One step of an LSTM: x_t (batch, 4 · hidden), H and the cell C (batch, hidden) → new H, new C.
+
+    Source: Hochreiter and Schmidhuber, "Long short-term memory" (1997), with the forget gate of Gers et al. (2000).
+    """
+    i, f, candidate, o = (x_t + H @ W_hh + b_h).chunk(4, dim=1)
+    C = torch.sigmoid(f) * C + torch.sigmoid(i) * torch.tanh(candidate)
+    return torch.sigmoid(o) * torch.tanh(C), C
+
+
+class GRURecurrence(torch.autograd.Function):
+    """`gru_step` for all steps, with its gradient written by hand, as `Recurrence` is for the RNN."""
+
+    @staticmethod
+    def forward(ctx, inputs: torch.Tensor, H: torch.Tensor, W_hh: torch.Tensor, b_h: torch.Tensor) -> torch.Tensor:
+        """inputs: (time, batch, 3 · hidden), H: (batch, hidden). Returns all states, (time, batch, hidden)."""
+        h = H.shape[1]
+        states = torch.empty(len(inputs) + 1, *H.shape, dtype=H.dtype, device=H.device)
+        states[0] = H
+        gates, past = torch.empty_like(inputs), torch.empty_like(inputs[..., :h])  # r, z, candidate; h_n
+        for t, x_t in enumerate(inputs):
+            from_past = torch.addmm(b_h, states[t], W_hh)
+            r_z = torch.add(x_t[:, : 2 * h], from_past[:, : 2 * h], out=gates[t, :, : 2 * h]).sigmoid_()
+            past[t] = from_past[:, 2 * h :]
+            candidate = torch.addcmul(x_t[:, 2 * h :], r_z[:, :h], past[t], out=gates[t, :, 2 * h :]).tanh_()
+            torch.lerp(candidate, states[t], r_z[:, h:], out=states[t + 1])  # z * H + (1 - z) * candidate
+        ctx.save_for_backward(states, gates, past, W_hh)
+        return states[1:]
+
+    @staticmethod
+    def backward(ctx, grad_states: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        states, gates, past, W_hh = ctx.saved_tensors
+        r, z, candidate = gates.chunk(3, dim=2)
+        to_z = (states[:-1] - candidate) * z * (1 - z)  # the slopes of all steps at once
+        to_candidate = (1 - z) * (1 - candidate**2)
+        to_r = past * r * (1 - r)
+        grad_inputs, grad_past = torch.empty_like(gates), torch.empty_like(gates)  # differ in the last block
+        grad_r, grad_z, grad_candidate = grad_inputs.chunk(3, dim=2)
+        h, carried = W_hh.shape[0], torch.zeros_like(states[0])
+        W_back = W_hh.T.contiguous()
+        for t in range(len(gates) - 1, -1, -1):
+            grad = grad_states[t] + carried
+            torch.mul(grad, to_z[t], out=grad_z[t])
+            torch.mul(grad, to_candidate[t], out=grad_candidate[t])
+            torch.mul(grad_candidate[t], to_r[t], out=grad_r[t])
+            grad_past[t, :, : 2 * h] = grad_inputs[t, :, : 2 * h]
+            torch.mul(grad_candidate[t], r[t], out=grad_past[t, :, 2 * h :])
+            carried = torch.addmm(grad * z[t], grad_past[t], W_back)
+        flat = grad_past.flatten(0, 1)
+        return grad_inputs, carried, states[:-1].flatten(0, 1).T @ flat, flat.sum(dim=0)
+
+
+class GRU(RNN):
+    """A character-level GRU language model from scratch: the RNN with three blocks in place of one."""
+
+    blocks = 3
+
+    def __init__(
+        self,
+        vocab_size: int,
+        hidden_size: int,
+        sigma: float = 0.01,
+        seed: int = 0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype = torch.float32,
+    ):
+        self.vocab_size, self.hidden_size = vocab_size, hidden_size
+        self.device, self.dtype = choose_device(device), dtype
+        params = init_gates(vocab_size, hidden_size, self.blocks, sigma, seed, dtype)
+        self.params = tuple(p.detach().to(self.device).requires_grad_() for p in params)
+
+    def forward(self, X: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
+        """X: (batch, time) indices. Returns outputs (time, batch, vocab), and the state after the last step."""
+        require_indices(X, self.vocab_size)
+        require_state(state, 1, len(X), self)
+        W_xh, W_hh, b_x, b_h, W_hq, b_q = self.params
+        (H,) = state
+        hidden = GRURecurrence.apply(F.embedding(X.T.to(self.device), W_xh + b_x), H, W_hh, b_h)
+        return hidden @ W_hq + b_q, (hidden[-1],)
+
+    __call__ = forward
+
+
+class LSTM(GRU):
+    """A character-level LSTM language model from scratch: four blocks, and a second tensor in its state."""
+
+    blocks = 4
+
+    def initial_state(self, batch_size: int) -> State:
+        return super().initial_state(batch_size) * 2  # H and the cell C
+
+    def forward(self, X: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
+        """X: (batch, time) indices. Returns outputs (time, batch, vocab), and the state after the last step."""
+        require_indices(X, self.vocab_size)
+        require_state(state, 2, len(X), self)
+        W_xh, W_hh, b_x, b_h, W_hq, b_q = self.params
+        (H, C), hidden = state, []
+        for x_t in F.embedding(X.T.to(self.device), W_xh + b_x):
+            H, C = lstm_step(x_t, H, C, W_hh, b_h)
+            hidden.append(H)
+        return torch.stack(hidden) @ W_hq + b_q, (H, C)
+
+    __call__ = forward
