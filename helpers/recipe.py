@@ -1,4 +1,4 @@
-"""The better recipe of chapter 10: learned vectors, dropout, Adam, one rise and fall of the learning rate; and the table.
+"""The better recipe: learned vectors, dropout, Adam, a learning rate that rises and falls once.
 
 Training is an iterator of records as in `train`, and the network has the interface of `RNN`.
 """
@@ -70,7 +70,7 @@ class Adam:
     def step(self, lr: float) -> None:
         self.steps += 1
         with torch.no_grad():
-            for p, mean, square in zip(self.params, self.means, self.squares):
+            for p, mean, square in zip(self.params, self.means, self.squares, strict=True):
                 mean += 0.1 * (p.grad - mean)
                 square += 0.001 * (p.grad**2 - square)
                 m, s = mean / (1 - 0.9**self.steps), square / (1 - 0.999**self.steps)  # they began at zero
