@@ -178,10 +178,12 @@ def test_a_page_without_widgets_gets_a_small_picture_of_the_same_view():
 
 
 def test_words_of_a_run():
-    run = Run(CLASSIC, {}, [20.0, 2.0], [1.0, 1.0], {2: 30.0})
-    assert how_it_ends(run) == "It ends at 2 on its training text and 30 on unseen text, after a best of 2."
+    run = Run(CLASSIC, {}, [20.0, 2.0], [1.0, 1.0], {1: 25.0, 2: 30.0})
+    ends = "It ends at 2 on its training text, after a best of 2; at 30 on unseen text, after a best of 25 in epoch 1."
+    assert how_it_ends(run) == ends
     assert "jump above 100 in epoch 2" in how_it_ends(replace(run, perplexity=[20.0, 200.0, 3.0]))
-    assert "above 100 in epoch 1" in how_it_ends(replace(run, perplexity=[200.0, 300.0]))
+    assert "It diverged: above 100 in epoch 1" in how_it_ends(replace(run, perplexity=[200.0, 300.0]))
+    assert "after a best of 2, above 100 in epoch 2" in how_it_ends(replace(run, perplexity=[2.0, 300.0]))
     assert how_it_ends(replace(run, stopped="the loss is nan")) == "It diverged: the loss is nan"
     assert how_it_ends(Run(CLASSIC, {})) == "It has not begun."
     kinds = {describe(replace(CLASSIC, batches=kind)) for kind in BATCHES}

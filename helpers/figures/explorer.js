@@ -1,8 +1,9 @@
 // The explorer in the page: a map of all recorded runs, their curves, and what they wrote at the epoch in hand.
 // Whatever names a setting, a label, a colour or a limit comes from explorer.py; lengths of the curves' picture stand here.
 
-const PLOT = { left: 54, right: 16, top: 12, height: 300, below: 40, gap: 16, norm: 84 };
+const PLOT = { left: 54, right: 16, top: 12, below: 40, gap: 16, norm: 84 };
 const BESIDE = 760; // pixels from which the curves stand beside the map
+const TALL = { beside: 300, below: 210 }; // the curves beside the map, and below it, where a phone shows both
 const LARGE = 1050; // pixels from which all grows with the page
 const SECONDS = 12; // of a play through all epochs
 
@@ -42,11 +43,11 @@ function scale({ low, high, log }, top, height) {
   return (value) => top + height * (1 - clamp((at(value) - at(low)) / (at(high) - at(low)), 0, 1));
 }
 
-/** The axes for a width; gives back where epochs and numbers stand on them. */
-function drawAxes(svg, width, { axes, labels, last, guess }, get) {
-  const [bottom, right] = [PLOT.top + PLOT.height, width - PLOT.right];
+/** The axes for a width and a height; gives back where epochs and numbers stand on them. */
+function drawAxes(svg, width, tall, { axes, labels, last, guess }, get) {
+  const [bottom, right] = [PLOT.top + tall, width - PLOT.right];
   const above = get("log") ? axes.log : axes.linear;
-  const areas = [{ ...above, top: PLOT.top, height: PLOT.height, name: labels.perplexity }];
+  const areas = [{ ...above, top: PLOT.top, height: tall, name: labels.perplexity }];
   if (get("show_norm")) areas.push({ ...axes.norm, top: bottom + PLOT.gap, height: PLOT.norm, name: labels.norm });
   const end = areas.at(-1).top + areas.at(-1).height;
   const X = (epoch) => PLOT.left + (clamp(epoch, 0, last) / last) * (right - PLOT.left);
@@ -68,7 +69,7 @@ function drawAxes(svg, width, { axes, labels, last, guess }, get) {
     make(under, "path", { d: `M${X(0)},${Y(value)}H${right}`, class: "line dashed" });
     make(over, "text", { x: right, y: Y(value) - 4, class: "small end" }, `${name} ${three(value)}`);
   }
-  const nothing = text((X(0) + right) / 2, PLOT.top + PLOT.height / 2, "large", labels.missing);
+  const nothing = text((X(0) + right) / 2, PLOT.top + tall / 2, "large", labels.missing);
   return { X, Y, N, end, right, nothing, paths: new WeakMap() };
 }
 
@@ -103,15 +104,17 @@ async function render({ model, el }) {
   });
   const opened = new WeakMap(); // of what was sent, the runs with their numbers
   const timers = {};
-  let [hover, width, framed, axes, measure] = [null, 0, "", null, null];
+  let [hover, over, width, tall, framed, axes, measure] = [null, null, 0, 0, "", null, null];
+  const at = () => over ?? get("epoch"); // a look at an epoch ends where the mouse leaves the curves
   const later = (name, wait, act) => {
     clearTimeout(timers[name]);
     timers[name] = setTimeout(act, wait);
   };
   const set = (name, value) => {
-    if (kept[name] === value) return;
+    const news = kept[name] !== value;
     kept[name] = value;
     draw();
+    if (!news) return;
     later("save", 250, () => {
       model.set("shown", { ...kept }); // the kernel hears where the hand came to rest
       model.save_changes();
@@ -143,7 +146,7 @@ async function render({ model, el }) {
       opened.set(sent, { ...sent, training, unseen, norm });
     }
     const run = opened.get(sent);
-    const epoch = get("epoch");
+    const epoch = at();
     const before = (epochs) => (epoch > run.training.length ? -1 : epochs.findLastIndex((e) => e <= epoch));
     const [k, s] = [before(run.looked), before(run.sampled)];
     const on = [get("show_training"), get("show_unseen"), true, true];
@@ -166,9 +169,9 @@ async function render({ model, el }) {
   }
 
   function draw() {
-    const [slots, epoch, here] = [get("slots"), get("epoch"), hover ?? get("cell")];
-    const wanted = JSON.stringify([width, get("log"), get("show_norm"), get("show_ladder"), get("ladder")]);
-    if (framed !== wanted) axes = drawAxes(plot, width, data, get);
+    const [slots, epoch, here] = [get("slots"), at(), hover ?? get("cell")];
+    const wanted = JSON.stringify([width, tall, get("log"), get("show_norm"), get("show_ladder"), get("ladder")]);
+    if (framed !== wanted) axes = drawAxes(plot, width, tall, data, get);
     framed = wanted;
     if (measure?.label !== get("coloured")) paint();
     const mine = slots.indexOf(here) + 1; // the run in hand has no second curve when it is pinned
@@ -201,8 +204,8 @@ async function render({ model, el }) {
   function play(on) {
     cancelAnimationFrame(timers.play);
     say(player, on ? labels.stop : labels.play);
-    let epoch = get("epoch") < last ? get("epoch") : 1;
-    let then = performance.now();
+    over = null;
+    let [epoch, then] = [get("epoch") < last ? get("epoch") : 1, performance.now()];
     const step = (now) => {
       epoch = Math.min(epoch + (Math.max(0, now - then) * last) / (1000 * SECONDS), last);
       then = now;
@@ -223,7 +226,7 @@ async function render({ model, el }) {
     root.classList.toggle("narrow", !beside);
     map.parentNode.style.width = `${data.width * unit}px`;
     plot.style.width = `${room}px`;
-    width = room / unit;
+    [width, tall] = [room / unit, beside ? TALL.beside : TALL.below];
     draw();
   }
 
@@ -235,10 +238,15 @@ async function render({ model, el }) {
     draw();
   }
 
-  function scrub({ clientX }) {
+  function go(epoch, stay) {
+    over = stay ? null : epoch;
+    return stay ? set("epoch", clamp(epoch, 1, last)) : draw();
+  }
+
+  function scrub({ clientX, buttons }) {
     const box = plot.getBoundingClientRect();
     const x = ((clientX - box.left) * width) / box.width;
-    set("epoch", clamp(Math.round(((x - PLOT.left) / (axes.right - PLOT.left)) * last), 1, last));
+    go(clamp(Math.round(((x - PLOT.left) / (axes.right - PLOT.left)) * last), 1, last), buttons);
   }
 
   function press(event) {
@@ -249,7 +257,7 @@ async function render({ model, el }) {
     const [next, step] = [cells[get("cell")].next[key], data.steps[key]];
     if (target === map && next !== undefined) set("cell", next);
     else if (target === map && key === "Enter") pin(get("cell"));
-    else if (target === plot && step) set("epoch", clamp(get("epoch") + step, 1, last));
+    else if (target === plot && step) go(at() + step, true);
     else return;
     event.preventDefault();
   }
@@ -264,6 +272,7 @@ async function render({ model, el }) {
     if (known) pin(hover);
   };
   plot.onpointermove = (event) => timers.play || scrub(event);
+  plot.onpointerleave = () => go(null);
   plot.onpointerdown = (event) => {
     play(false);
     scrub(event);

@@ -37,6 +37,7 @@ MEASURES: dict[str, Callable[[Run], float]] = {  # what the map can be coloured 
     "last on training text": lambda run: [*run.perplexity, math.inf][len(run.perplexity) - 1],
     "epoch of the turn": lambda run: min(run.unseen, key=run.unseen.get, default=LAST),
 }
+STARS = dict(zip(MEASURES, ["lowest at the end", "lowest of all", "lowest at the end", "latest"], strict=True))
 TURN = "epoch of the turn"  # of the curve on unseen text, at its lowest
 GOOD, WORSE = ("08457a", "e2f0f8"), ("fad8aa", "aa3c00")  # from the best to a blind guess, and beyond it
 
@@ -45,7 +46,9 @@ TICKS |= {"show_ladder": "ladder", "show_norm": "gradient norm"}
 SHOWN = ["slots", "cell", "epoch", "coloured", *TICKS]  # what a hand can change
 LABELS = {name: name for name in ("pin", "unpin", "play", "stop", "epoch", "perplexity", "norm")}
 LABELS |= {"coloured": "colour of the map:", "clear": "clear pins", "full": "six are pinned", "missing": "not recorded"}
-LABELS |= {"training": "training text", "unseen": "unseen text", "writes": "it writes", "prefix": f"{PREFIX}…"}
+LABELS |= {"training": "training text", "unseen": "unseen text", "writes": "its last sample", "prefix": f"{PREFIX}…"}
+LABELS |= {"mouse": "Point to look, click to keep: a run, or an epoch."}
+LABELS |= {"finger": "Tap to see a run or an epoch, tap a run again to keep it."}
 LABELS |= {"map": "Map of the recorded runs. Arrow keys choose one, Enter pins it."}
 AXES = {
     "log": {"low": 0.95, "high": 400, "log": True, "ticks": [1, 2, 5, 10, 20, 50, 100, 200]},
@@ -81,12 +84,18 @@ def how_it_ends(run: Run) -> str:
     if run.stopped:
         return f"It diverged: {run.stopped}"
     if diverged(run):
-        return f"It diverged: above 100 in epoch {bad}, and {last:.3g} at the end, where a blind guess has {GUESS:g}."
+        before = f"after a best of {min(run.perplexity[: bad - 1]):.3g}, " if bad > 1 else ""
+        return (
+            f"It diverged: {before}above 100 in epoch {bad}, and {last:.3g} at the end, "
+            f"where a blind guess has {GUESS:g}."
+        )
     jump = f"a jump above 100 in epoch {bad} and " if bad else ""
-    end = f"It ends at {last:.3g} on its training text"
+    end = f"It ends at {last:.3g} on its training text, after {jump}a best of {min(run.perplexity):.3g}"
     if run.unseen:
-        end += f" and {run.unseen[max(run.unseen)]:.3g} on unseen text"
-    return f"{end}, after {jump}a best of {min(run.perplexity):.3g}."
+        turn = MEASURES[TURN](run)
+        end += f"; at {run.unseen[max(run.unseen)]:.3g} on unseen text, after a best of {run.unseen[turn]:.3g} "
+        end += f"in epoch {turn}"
+    return f"{end}."
 
 
 def left_out(problems: list[str], most: int = 4) -> str:
@@ -192,10 +201,12 @@ def make_page() -> str:
     heads = "".join(f'<th class="{kind}"></th>' for kind in ("", "name", "", "", "writes"))
     slider = f'tabindex="0" role="slider" aria-label="{LABELS["epoch"]}" aria-valuemin="1" aria-valuemax="{LAST}"'
     layers = f'<g class="under"></g><path class="line upright"/>{"".join(tracks)}<g class="over"></g>'
+    hints = "".join(f'<p class="hint {hand}">{LABELS[hand]}</p>' for hand in ("mouse", "finger"))
     style = Path(__file__).with_name("explorer.css").read_text(encoding="utf-8")
     return f"""<style>{style}</style><div class="explorer">
 <div class="bar"><label>{LABELS["coloured"]} <select>{options}</select></label>{buttons}{ticks}</div>
-<div class="pictures"><div>{make_map()}<p class="legend"></p></div><svg class="plot" {slider}>{layers}</svg></div>
+<div class="pictures"><div>{make_map()}<p class="legend"></p>{hints}</div>
+<svg class="plot" {slider}>{layers}</svg></div>
 <table><tbody><tr>{heads}</tr>{"".join(rows[1:] + rows[:1])}</tbody></table>
 <p class="reading"></p><p class="problems"></p><div class="spoken" aria-live="polite"></div></div>"""
 
@@ -211,6 +222,7 @@ def make_measure(label: str, runs: dict[Settings, Run]) -> dict:
     values = {i: MEASURES[label](runs[settings]) for i, settings in enumerate(CELLS) if settings in runs}
     turn = label == TURN
     best = (max if turn else min)(values.values(), default=1.0)
+    marked = [i for i, value in values.items() if value == best]
 
     def color(value: float) -> str:
         if turn:
@@ -224,12 +236,13 @@ def make_measure(label: str, runs: dict[Settings, Run]) -> dict:
     legend = f"{low:.3g} " + "".join(f'<i style="background: {color(shade)}"> </i>' for shade in shades) + f" {high:g}"
     if not turn:
         legend += f', a blind guess   <i style="background: {mix(WORSE, 0.5)}"> </i> worse'
-    legend += f"\n★ {'latest' if turn else 'lowest'}   × diverged   dashed: not recorded"
+    star = STARS[label] + (f" ({len(marked)} runs)" if len(marked) > 1 else "")
+    legend += f"\n★ {star}   × diverged   dashed: not recorded"
     return {
         "label": label,
         "colors": [color(values[i]) if i in values else "" for i in range(len(CELLS))],
         "texts": [f"{values[i]:.3g}" if i in values else "–" for i in range(len(CELLS))],
-        "best": [i for i, value in values.items() if value == best],
+        "best": marked,
         "legend": legend,
     }
 
