@@ -1,11 +1,17 @@
 """GRU and LSTM from scratch, against torch.nn's with copied weights, and behind the interface of every model."""
 
+import gzip
+import json
+import math
+import re
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import Spy, all_equal, copies, largest_difference
 
+from helpers.figures.gates import all_gates, explore_gates
 from helpers.gates import GRU, LSTM, GRURecurrence, gru_step, init_gates, lstm_step
 from helpers.generate import generate
 from helpers.rnn import TorchRNN
@@ -173,3 +179,50 @@ def test_it_trains_writes_and_is_measured_as_every_model(kind):
     written = generate("abc", 20, model, vocab)
     assert written.startswith("abc") and len(written) == 23
     assert evaluate(model, corpus) == pytest.approx(evaluate(model, corpus, num_steps=3), rel=1e-4)
+
+
+# The figure
+
+
+KNOWN = json.loads(gzip.decompress(all_gates()))
+
+
+@given(st.sampled_from(["GRU", "LSTM"]), st.integers(-2, 8), st.integers(-6, 2))
+@settings(max_examples=40, deadline=None)
+def test_the_figure_shows_what_a_gated_unit_keeps(cell, keep, write):
+    figure = explore_gates()
+    figure.page.values = {"cell": cell, "keep": keep, "write": write}
+    answer = json.loads(json.dumps(figure.page.answer))
+    assert answer == KNOWN[json.dumps([cell, keep, write], separators=(",", ":"))], "the page knows another answer"
+    value = torch.ones(1, 1, dtype=torch.float64, requires_grad=True)  # of H, or of the cell
+    low = torch.full((1,), -50.0, dtype=torch.float64)  # its tanh is −1
+    held, shown = value, [value]
+    for _ in range(100):
+        if cell == "GRU":
+            x_t = torch.stack([torch.zeros(1), torch.tensor([float(keep)]), low], dim=1).double()
+            held = gru_step(x_t, held, torch.zeros(1, 3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64))
+            shown.append(held)
+        else:
+            sums = torch.tensor([[float(write), float(keep), -50.0, 50.0]], dtype=torch.float64)
+            nothing = torch.zeros(1, 4, dtype=torch.float64), torch.zeros(4, dtype=torch.float64)
+            H, held = lstm_step(sums, torch.zeros(1, 1, dtype=torch.float64), held, *nothing)
+            shown.append(H)
+    (gradient,) = torch.autograd.grad(held.sum(), value)
+    left, drawn = answer["drawings"][0]["series"]
+    assert left["y"][-1] == pytest.approx(gradient.item(), abs=1e-5), "not the share that survives, on and back"
+    assert drawn["y"][1:] == pytest.approx([shown[n].item() for n in drawn["x"][1:]], abs=1e-3)
+    said = re.search(r"1, 10, 100 steps (\S+), (\S+), (\S+) of the 1 is left", answer["words"])
+    one, ten, hundred = (float(number.replace("−", "-")) for number in said.groups())
+    assert hundred == pytest.approx(gradient.item(), rel=0.06, abs=0.006)
+    assert one == pytest.approx(1 / (1 + math.exp(-keep)), rel=0.06, abs=0.006) and hundred <= ten <= one
+    assert f"the unit shows {round(shown[100].item(), 2) + 0.0:.2f}.".replace("-", "−") in answer["words"]
+
+
+def test_the_figure_answers_the_questions_of_its_chapter():
+    def left(keep):
+        return KNOWN[f'["GRU",{keep},0]']["drawings"][0]["series"][0]["y"][-1]
+
+    assert left(4) < 0.2 < 0.5 < left(5) < 0.52, "5 is not the first sum that keeps half for 100 steps"
+    shown = {write: KNOWN[f'["LSTM",8,{write}]']["drawings"][0]["series"][1]["y"][-1] for write in (-6, 0)}
+    assert shown[-6] > 0.5 and shown[0] < -0.99, "a large f is enough, or a small i is not"
+    assert explore_gates()._repr_mimebundle_()["image/png"].startswith(b"\x89PNG")

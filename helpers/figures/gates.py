@@ -59,7 +59,7 @@ def surviving(cell: str, keep: int, write: int) -> dict:
     drawing = {
         "kind": "curves",
         "name": "What is left of the first value, and what the unit shows. The arrow keys go from step to step.",
-        "x": axis(0, 100, (0, 10, 20, 50, 100), "steps"),
+        "x": axis(0, 104, (0, 10, 20, 50, 100), "steps"),
         "y": axis(-1.05, 1.05, (-1, -0.5, 0, 0.5, 1), "share, state"),
         "lines": [[0.5, "half"]],
         "legend": [["left of the 1", BLUE, "line"], ["what the unit shows", ORANGE, "line"]],
@@ -74,7 +74,7 @@ def surviving(cell: str, keep: int, write: int) -> dict:
     left = ", ".join(share(kept**n) for n in (1, 10, 100))
     words = (
         f"{sums[cell]}. After 1, 10, 100 steps {left} of the 1 is left, and as much of a gradient "
-        f"comes back. After 100 letters that want −1, the unit shows {shown[100]:.2f}."
+        f"comes back. After 100 letters that want −1, the unit shows {round(shown[100], 2) + 0.0:.2f}."
     )
     return {"drawings": [drawing], "words": words.replace("-", "−")}
 
