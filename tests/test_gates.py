@@ -187,42 +187,49 @@ def test_it_trains_writes_and_is_measured_as_every_model(kind):
 KNOWN = json.loads(gzip.decompress(all_gates()))
 
 
-@given(st.sampled_from(["GRU", "LSTM"]), st.integers(-2, 8), st.integers(-6, 2))
-@settings(max_examples=40, deadline=None)
-def test_the_figure_shows_what_a_gated_unit_keeps(cell, keep, write):
-    figure = explore_gates()
-    figure.page.values = {"cell": cell, "keep": keep, "write": write}
-    answer = json.loads(json.dumps(figure.page.answer))
-    assert answer == KNOWN[json.dumps([cell, keep, write], separators=(",", ":"))], "the page knows another answer"
-    value = torch.ones(1, 1, dtype=torch.float64, requires_grad=True)  # of H, or of the cell
-    low = torch.full((1,), -50.0, dtype=torch.float64)  # its tanh is −1
-    held, shown = value, [value]
+def run_unit(kind: str, keep: int, write: int) -> tuple[torch.Tensor, list[float]]:
+    """100 steps of one unit by the chapter's own step, from 1 on: the gradient at the start, and what it shows."""
+
+    def row(*sums: float) -> torch.Tensor:
+        return torch.tensor([sums], dtype=torch.float64)
+
+    start = row(1.0).requires_grad_()
+    held, shown = start, [1.0 if kind == "GRU" else math.tanh(1)]
     for _ in range(100):
-        if cell == "GRU":
-            x_t = torch.stack([torch.zeros(1), torch.tensor([float(keep)]), low], dim=1).double()
-            held = gru_step(x_t, held, torch.zeros(1, 3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64))
-            shown.append(held)
+        if kind == "GRU":
+            held = H = gru_step(row(0, keep, -50), held, 0 * row(0, 0, 0), 0 * row(0, 0, 0)[0])
         else:
-            sums = torch.tensor([[float(write), float(keep), -50.0, 50.0]], dtype=torch.float64)
-            nothing = torch.zeros(1, 4, dtype=torch.float64), torch.zeros(4, dtype=torch.float64)
-            H, held = lstm_step(sums, torch.zeros(1, 1, dtype=torch.float64), held, *nothing)
-            shown.append(H)
-    (gradient,) = torch.autograd.grad(held.sum(), value)
-    left, drawn = answer["drawings"][0]["series"]
-    assert left["y"][-1] == pytest.approx(gradient.item(), abs=1e-5), "not the share that survives, on and back"
-    assert drawn["y"][1:] == pytest.approx([shown[n].item() for n in drawn["x"][1:]], abs=1e-3)
+            H, held = lstm_step(row(write, keep, -50, 50), row(0), held, 0 * row(0, 0, 0, 0), 0 * row(0, 0, 0, 0)[0])
+        shown.append(H.item())
+    return torch.autograd.grad(held.sum(), start)[0].item(), shown
+
+
+@given(st.integers(-2, 8), st.integers(-6, 2))
+@settings(max_examples=25, deadline=None)
+def test_the_figure_shows_what_a_gated_unit_keeps(keep, write):
+    figure = explore_gates()
+    figure.page.values = {"keep": keep, "write": write}
+    answer = json.loads(json.dumps(figure.page.answer))
+    assert answer == KNOWN[f"[{keep},{write}]"], "the page knows another answer"
+    left, *drawn = answer["drawings"][0]["series"]
+    for line, kind in zip(drawn, MODELS, strict=True):
+        gradient, shown = run_unit(kind, keep, write)
+        assert line["label"] == f"{kind} shows"
+        assert left["y"][-1] == pytest.approx(gradient, abs=1e-4), "not the share that survives, on and back"
+        assert line["y"] == pytest.approx([shown[n] for n in line["x"]], abs=1e-4)
     said = re.search(r"1, 10, 100 steps (\S+), (\S+), (\S+) of the 1 is left", answer["words"])
-    one, ten, hundred = (float(number.replace("−", "-")) for number in said.groups())
-    assert hundred == pytest.approx(gradient.item(), rel=0.06, abs=0.006)
-    assert one == pytest.approx(1 / (1 + math.exp(-keep)), rel=0.06, abs=0.006) and hundred <= ten <= one
-    assert f"the unit shows {round(shown[100].item(), 2) + 0.0:.2f}.".replace("-", "−") in answer["words"]
+    found = [float(number.replace("−", "-")) for number in said.groups()]
+    kept = 1 / (1 + math.exp(-keep))
+    assert found == pytest.approx([kept, kept**10, kept**100], rel=0.06, abs=0.006)
+    ends = re.search(r"GRU's unit shows (\S+), the LSTM's (\S+)\.$", answer["words"])
+    found = [float(number.replace("−", "-")) for number in ends.groups()]
+    assert found == pytest.approx([line["y"][-1] for line in drawn], abs=0.006) and "−0.00" not in ends[0]
 
 
 def test_the_figure_answers_the_questions_of_its_chapter():
-    def left(keep):
-        return KNOWN[f'["GRU",{keep},0]']["drawings"][0]["series"][0]["y"][-1]
+    def ends(keep, write=0):
+        return [line["y"][-1] for line in KNOWN[f"[{keep},{write}]"]["drawings"][0]["series"]]
 
-    assert left(4) < 0.2 < 0.5 < left(5) < 0.52, "5 is not the first sum that keeps half for 100 steps"
-    shown = {write: KNOWN[f'["LSTM",8,{write}]']["drawings"][0]["series"][1]["y"][-1] for write in (-6, 0)}
-    assert shown[-6] > 0.5 and shown[0] < -0.99, "a large f is enough, or a small i is not"
+    assert ends(4)[0] < 0.2 < 0.5 < ends(5)[0] < 0.52, "5 is not the first sum that keeps half for 100 steps"
+    assert ends(8, -6)[2] > 0.5 and ends(8, 0)[2] < -0.99, "a large f is enough, or a small i is not"
     assert explore_gates()._repr_mimebundle_()["image/png"].startswith(b"\x89PNG")

@@ -9,10 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..plot import BLUE, GREEN, GREY, ORANGE, PURPLE, RED
-from .page import PageFigure, axis, choice, curve, pack, slider
+from .page import PageFigure, axis, curve, pack, slider
 
-CELLS = {"GRU": "GRU", "LSTM": "LSTM"}
-KEEP, WRITE = range(-2, 9), range(-6, 3)  # the sums in front of the gates
+KEEP, WRITE = range(-2, 9), range(-6, 3)  # the sums in front of z or f, and of i
 STEPS = [*range(20), *range(20, 101, 5)]
 
 
@@ -32,12 +31,6 @@ def sigmoid(total: float) -> float:
     return 1 / (1 + math.exp(-total))
 
 
-def gates_of(cell: str, keep: int, write: int) -> tuple[float, float]:
-    """How much of the old value a step keeps, and how much of the candidate it writes."""
-    kept = sigmoid(keep)
-    return kept, 1 - kept if cell == "GRU" else sigmoid(write)
-
-
 def held(kept: float, written: float, num_steps: int = 100) -> list[float]:
     """What a unit holds after 0, 1, 2, … steps: a 1 at the start, and −1 as the candidate of every later step."""
     values = [1.0]
@@ -51,30 +44,32 @@ def share(value: float) -> str:
     return f"{value:.2g}" if value < 0.095 else f"{value:.2f}"
 
 
-def surviving(cell: str, keep: int, write: int) -> dict:
+def surviving(keep: int, write: int) -> dict:
     """What the page draws and says for one setting of the gates."""
-    kept, written = gates_of(cell, keep, write)
-    values = held(kept, written)
-    shown = values if cell == "GRU" else [math.tanh(value) for value in values]
+    kept, written = sigmoid(keep), sigmoid(write)
+    gru, cell = held(kept, 1 - kept), held(kept, written)
+    lstm = [math.tanh(value) for value in cell]
+    lines = [
+        ("left of the 1", BLUE, [kept**n for n in range(101)]),
+        ("GRU shows", ORANGE, gru),
+        ("LSTM shows", PURPLE, lstm),
+    ]
     drawing = {
         "kind": "curves",
-        "name": "What is left of the first value, and what the unit shows. The arrow keys go from step to step.",
+        "name": "What is left of the 1, and what the units show. The arrow keys go from step to step.",
         "x": axis(0, 104, (0, 10, 20, 50, 100), "steps"),
         "y": axis(-1.05, 1.05, (-1, -0.5, 0, 0.5, 1), "share, state"),
         "lines": [[0.5, "half"]],
-        "legend": [["left of the 1", BLUE, "line"], ["what the unit shows", ORANGE, "line"]],
-        "series": [
-            curve("left of the 1", {n: round(kept**n, 5) for n in STEPS}, BLUE),
-            curve("shown", {n: round(shown[n], 4) for n in STEPS}, ORANGE),
-        ],
+        "legend": [[name, color, "line"] for name, color, _ in lines],
+        "series": [curve(name, {n: round(values[n], 5) for n in STEPS}, color) for name, color, values in lines],
         "point": "after {x} steps: {values}",
     }
-    sums = {"GRU": f"z = σ({keep}) = {kept:.4f}, and 1 − z = {written:.4f} is written"}
-    sums["LSTM"] = f"f = σ({keep}) = {kept:.4f}, and i = σ({write}) = {written:.4f} is written"
     left = ", ".join(share(kept**n) for n in (1, 10, 100))
+    shown = [f"{round(values[100], 2) + 0.0:.2f}" for values in (gru, lstm)]  # + 0.0: no −0.00
     words = (
-        f"{sums[cell]}. After 1, 10, 100 steps {left} of the 1 is left, and as much of a gradient "
-        f"comes back. After 100 letters that want −1, the unit shows {round(shown[100], 2) + 0.0:.2f}."
+        f"z = f = σ({keep}) = {kept:.4f}, 1 − z = {1 - kept:.4f}, i = σ({write}) = {written:.4f}. After 1, 10, 100 steps {left} "
+        f"of the 1 is left, and as much of a gradient comes back. After 100 letters that want −1, the GRU's unit shows "
+        f"{shown[0]}, the LSTM's {shown[1]}."
     )
     return {"drawings": [drawing], "words": words.replace("-", "−")}
 
@@ -82,25 +77,22 @@ def surviving(cell: str, keep: int, write: int) -> dict:
 @cache
 def all_gates() -> bytes:
     """Every answer of the figure, packed."""
-    asked = product(CELLS, KEEP, WRITE)
-    return pack(([cell, keep, write], surviving(cell, keep, write)) for cell, keep, write in asked)
+    return pack(([keep, write], surviving(keep, write)) for keep, write in product(KEEP, WRITE))
 
 
 def explore_gates() -> PageFigure:
-    """The sums in front of the gates of one unit, and what survives of what it holds."""
+    """The sums in front of the gates of one unit, and what survives of what it holds, in a GRU and in an LSTM."""
 
     def preview(figure: Figure) -> None:
         ax = figure.subplots()
-        kept, written = gates_of("GRU", 3, 0)
-        ax.plot([kept**n for n in range(101)], color=BLUE, label="left of the 1")
-        ax.plot(held(kept, written), color=ORANGE, label="what the unit shows")
+        for line in surviving(3, 0)["drawings"][0]["series"]:
+            ax.plot(line["x"], line["y"], color=line["color"], label=line["label"])
         ax.axhline(0.5, color=GREY, linestyle="--", linewidth=1.5)
         ax.set(xlabel="steps", ylabel="share, state", ylim=(-1.05, 1.05))
-        ax.legend()
+        ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
     controls = {
-        "cell": choice("cell", CELLS, "GRU"),
-        "keep": slider("sum in front of z or f", 3, KEEP[0], KEEP[-1]),
-        "write": slider("sum in front of i (LSTM)", 0, WRITE[0], WRITE[-1]),
+        "keep": slider("sum in front of z, f", 3, KEEP[0], KEEP[-1]),
+        "write": slider("sum in front of i", 0, WRITE[0], WRITE[-1]),
     }
     return PageFigure(surviving, controls, all_gates(), preview)
