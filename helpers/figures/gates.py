@@ -67,9 +67,9 @@ def surviving(keep: int, write: int) -> dict:
     left = ", ".join(share(kept**n) for n in (1, 10, 100))
     shown = [f"{round(values[100], 2) + 0.0:.2f}" for values in (gru, lstm)]  # + 0.0: no −0.00
     words = (
-        f"z = f = σ({keep}) = {kept:.4f}, 1 − z = {1 - kept:.4f}, i = σ({write}) = {written:.4f}. After 1, 10, 100 steps {left} "
-        f"of the 1 is left, and as much of a gradient comes back. After 100 letters that want −1, the GRU's unit shows "
-        f"{shown[0]}, the LSTM's {shown[1]}."
+        f"z = f = σ({keep}) = {kept:.4f}, 1 − z = {1 - kept:.4f}, i = σ({write}) = {written:.4f}. "
+        f"After 1, 10, 100 steps {left} of the 1 is left, and as much of a gradient comes back. "
+        f"After 100 letters that want −1, the GRU's unit shows {shown[0]}, the LSTM's {shown[1]}."
     )
     return {"drawings": [drawing], "words": words.replace("-", "−")}
 
