@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from .require import require_count, require_indices, require_positive, require_state
-from .rnn import RNN, State, choose_device
+from .rnn import RNN, State
 
 GateParams = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -102,19 +102,8 @@ class GRU(RNN):
 
     blocks = 3
 
-    def __init__(
-        self,
-        vocab_size: int,
-        hidden_size: int,
-        sigma: float = 0.01,
-        seed: int = 0,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype = torch.float32,
-    ):
-        self.vocab_size, self.hidden_size = vocab_size, hidden_size
-        self.device, self.dtype = choose_device(device), dtype
-        params = init_gates(vocab_size, hidden_size, self.blocks, sigma, seed, dtype)
-        self.params = tuple(p.detach().to(self.device).requires_grad_() for p in params)
+    def draw(self, sigma: float, seed: int) -> GateParams:
+        return init_gates(self.vocab_size, self.hidden_size, self.blocks, sigma, seed, self.dtype)
 
     def forward(self, X: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
         """X: (batch, time) indices. Returns outputs (time, batch, vocab), and the state after the last step."""
@@ -134,7 +123,7 @@ class LSTM(GRU):
     blocks = 4
 
     def initial_state(self, batch_size: int) -> State:
-        return super().initial_state(batch_size) * 2  # H and the cell C
+        return (*super().initial_state(batch_size), *super().initial_state(batch_size))  # H and the cell C
 
     def forward(self, X: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
         """X: (batch, time) indices. Returns outputs (time, batch, vocab), and the state after the last step."""
@@ -142,7 +131,7 @@ class LSTM(GRU):
         require_state(state, 2, len(X), self)
         W_xh, W_hh, b_x, b_h, W_hq, b_q = self.params
         (H, C), hidden = state, []
-        for x_t in F.embedding(X.T.to(self.device), W_xh + b_x):
+        for x_t in (W_xh + b_x)[X.T]:
             H, C = lstm_step(x_t, H, C, W_hh, b_h)
             hidden.append(H)
         return torch.stack(hidden) @ W_hq + b_q, (H, C)

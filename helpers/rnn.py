@@ -158,16 +158,19 @@ class RNN:
     ):
         self.vocab_size, self.hidden_size = vocab_size, hidden_size
         self.device, self.dtype = choose_device(device), dtype
-        params = init_params(vocab_size, hidden_size, sigma, seed, dtype)
-        self.params = tuple(p.detach().to(self.device).requires_grad_() for p in params)
+        self.params = tuple(p.detach().to(self.device).requires_grad_() for p in self.draw(sigma, seed))
+
+    def draw(self, sigma: float, seed: int) -> Params:
+        """The first values of the parameters."""
+        return init_params(self.vocab_size, self.hidden_size, sigma, seed, self.dtype)
 
     def parameters(self) -> list[torch.Tensor]:
         return list(self.params)
 
     def load(self, params: Params) -> None:
-        """Copy the values of five tensors into the model; raises ValueError, before any copy, when a shape is wrong."""
-        wanted, found = param_shapes(self.vocab_size, self.hidden_size), [tuple(p.shape) for p in params]
-        require(found == list(wanted.values()), f"The weights need the shapes {wanted}, in this order, not {found}.")
+        """Copy the values of all tensors into the model; raises ValueError, before any copy, when a shape is wrong."""
+        wanted, found = ([tuple(p.shape) for p in tensors] for tensors in (self.params, params))
+        require(found == wanted, f"The weights need the shapes {wanted}, in this order, not {found}.")
         with torch.no_grad():
             for mine, new in zip(self.params, params, strict=True):
                 mine.copy_(new)

@@ -1,6 +1,6 @@
 """The speed of the course's training, measured as ratios that travel from machine to machine.
 
-    python tests/benchmark.py            speed of three models, six processes at once, the live plot (about 5 minutes)
+    python tests/benchmark.py            speed of five models, six processes at once, the live plot (about 5 minutes)
     python tests/benchmark.py --quick    the same with fewer rounds and seconds (about 1 minute)
     python tests/benchmark.py --only X   one part: speed, processes, live; or seeds (the classic recipe, about 100 s for
                                          each of 5 seeds) or notebooks (about 6 minutes)
@@ -26,6 +26,7 @@ import torch
 from nbclient import NotebookClient
 
 from helpers.figures.live_plot import LivePlot
+from helpers.gates import GRU
 from helpers.generate import generate
 from helpers.rnn import RNN, TorchRNN, forward_loop, one_hot
 from helpers.runs.settings import CLASSIC, make_batches
@@ -71,25 +72,47 @@ def epoch_speed(model, batches):
     return num_tokens / (time.perf_counter() - start)
 
 
-def compare_speeds(hidden_size, num_rounds, targets):
-    """Train three models in turn, one epoch each a round, so that whatever else the machine does hits all alike."""
+def compare_speeds(models, make, heading, num_rounds, targets):
+    """Train models in turn, one epoch each a round, so that whatever else the machine does hits all alike.
+
+    The first is compared with those that `targets` names; make(): the minibatches of one of them.
+    """
+    batches = {name: make() for name in models}
+    speeds, names = {name: [] for name in models}, list(models)
+    for i in range(-1, num_rounds):  # the first warms up
+        for name in names[i % len(names) :] + names[: i % len(names)]:  # each goes first in its turn
+            speeds[name].append(epoch_speed(models[name], batches[name]))
+    print(f"\ntraining speed, {heading}, 1 thread, median of {num_rounds} rounds")
+    for name in names:
+        print(f"  {name:14} {statistics.median(speeds[name][1:]):9,.0f} tokens/s")
+    for other, target in targets.items():
+        pairs = zip(speeds[names[0]][1:], speeds[other][1:], strict=True)
+        low, middle, high = statistics.quantiles([ours / theirs for ours, theirs in pairs], n=4)
+        print(f"  course / {other:14} {verdict(middle, target)}   (half of the rounds: {low:.2f}–{high:.2f})")
+
+
+def compare_rnns(hidden_size, num_rounds, targets):
     models = {
         "course RNN": RNN(len(VOCAB), hidden_size, device="cpu"),
         "textbook loop": TextbookRNN(len(VOCAB), hidden_size, device="cpu"),
         "torch.nn.RNN": TorchRNN("RNN", len(VOCAB), hidden_size, device="cpu"),
     }
-    batches = {name: classic_batches() for name in models}
-    speeds, names = {name: [] for name in models}, list(models)
-    for i in range(-1, num_rounds):  # the first warms up
-        for name in names[i % 3 :] + names[: i % 3]:  # each goes first in every third round
-            speeds[name].append(epoch_speed(models[name], batches[name]))
-    print(f"\ntraining speed, h {hidden_size}, 1 thread, median of {num_rounds} rounds")
-    for name in names:
-        print(f"  {name:14} {statistics.median(speeds[name][1:]):9,.0f} tokens/s")
-    for other, target in targets.items():
-        pairs = zip(speeds["course RNN"][1:], speeds[other][1:], strict=True)
-        low, middle, high = statistics.quantiles([ours / theirs for ours, theirs in pairs], n=4)
-        print(f"  course / {other:14} {verdict(middle, target)}   (half of the rounds: {low:.2f}–{high:.2f})")
+    compare_speeds(models, classic_batches, f"h {hidden_size}", num_rounds, targets)
+
+
+def compare_grus(num_rounds, hidden_size=256):
+    models = {
+        "course GRU": GRU(len(VOCAB), hidden_size, device="cpu"),
+        "torch.nn.GRU": TorchRNN("GRU", len(VOCAB), hidden_size, device="cpu"),
+    }
+    settings = replace(CLASSIC, num_steps=64)
+    compare_speeds(
+        models,
+        lambda: make_batches(settings, VOCAB.encode(TEXT[: CLASSIC.num_chars])),
+        f"GRU, h {hidden_size}, B {settings.batch_size}, T {settings.num_steps}",
+        num_rounds,
+        {"torch.nn.GRU": 0.90},
+    )
 
 
 def train_for(seconds, num_threads, barrier, results):
@@ -179,8 +202,9 @@ def main():
     torch.set_num_threads(1)
     print_machine()
     if "speed" in wanted:
-        compare_speeds(256, num_rounds, {"textbook loop": 1.10, "torch.nn.RNN": 0.95})
-        compare_speeds(512, num_rounds, {"textbook loop": 1.03, "torch.nn.RNN": 0.95})
+        compare_rnns(256, num_rounds, {"textbook loop": 1.10, "torch.nn.RNN": 0.95})
+        compare_rnns(512, num_rounds, {"textbook loop": 1.03, "torch.nn.RNN": 0.95})
+        compare_grus(num_rounds)
     if "processes" in wanted:
         compare_processes(3 if options.quick else 10)
     if "live" in wanted:
