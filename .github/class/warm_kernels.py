@@ -17,7 +17,14 @@ import struct
 import sys
 import threading
 
-WARM = ("ipykernel.kernelapp", "matplotlib.pyplot", "matplotlib_inline.backend_inline", "ipywidgets", "anywidget", "torch")
+WARM = (
+    "ipykernel.kernelapp",
+    "matplotlib.pyplot",
+    "matplotlib_inline.backend_inline",
+    "ipywidgets",
+    "anywidget",
+    "torch",
+)
 
 
 def serve(path: str) -> None:
