@@ -1,11 +1,11 @@
 """Kernels that start warm: one process has imported what every kernel needs, and each kernel is a fork of it.
 
-    python warm_kernels.py serve /run/warm-kernels.sock      as a service of the machine, by root where students differ
-    python warm_kernels.py install /run/warm-kernels.sock    once: the kernel "python3" of this environment asks the service
+    python warm_kernels.py serve /run/warm-kernels.sock      a service of the machine, run by root where students differ
+    python warm_kernels.py install /run/warm-kernels.sock    once: this environment's kernel "python3" asks the service
 
-A kernel then starts without the seconds that `import torch` takes, and shares the memory of what was imported. It runs as
-the student who asked, in the student's folder, environment and control group, so that limits of memory and cores hold.
-Without the service it starts as ever. For one Linux machine; containers of their own share nothing.
+A kernel then starts without the seconds that `import torch` takes, and shares the memory of what was imported. It runs
+as the student who asked, in the student's folder, environment and control group, so that limits of memory and cores
+hold. Without the service it starts as ever. For one Linux machine; containers of their own share nothing.
 """
 
 import json
@@ -17,14 +17,7 @@ import struct
 import sys
 import threading
 
-WARM = (
-    "ipykernel.kernelapp",
-    "matplotlib.pyplot",
-    "matplotlib_inline.backend_inline",
-    "ipywidgets",
-    "anywidget",
-    "torch",
-)
+WARM = ("ipykernel.kernelapp", "matplotlib.pyplot", "matplotlib_inline.backend_inline", "anywidget", "torch")
 
 
 def serve(path: str) -> None:

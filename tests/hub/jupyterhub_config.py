@@ -8,7 +8,7 @@ import resource
 import sys
 from pathlib import Path
 
-c = get_config()  # noqa: F821: JupyterHub runs this file and brings get_config
+c = get_config()  # noqa: F821 (JupyterHub runs this file and brings it)
 homes = Path(os.environ["CLASS_HOMES"])
 gigabytes = float(os.environ.get("CLASS_GIGABYTES", "1.5"))
 
