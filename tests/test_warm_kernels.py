@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from course import TOP
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import KernelManager
 
+MOST = 2 * 2**30  # bytes that a student's process may allocate
 SCRIPT = TOP / ".github" / "class" / "warm_kernels.py"
 
 
@@ -36,7 +38,8 @@ class Kernel:
         argv = [sys.executable, "-I", "-S", str(SCRIPT), "ask", str(door), "{connection_file}"]
         self.manager = KernelManager(connection_file=str(folder / "connection.json"))
         self.manager._kernel_spec = KernelSpec(argv=argv, language="python", interrupt_mode="message")
-        self.manager.start_kernel(cwd=str(folder), env={**os.environ, "STUDENT": folder.name})
+        options = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_DATA, (MOST, MOST))}
+        self.manager.start_kernel(cwd=str(folder), env={**os.environ, "STUDENT": folder.name}, **options)
         self.client = self.manager.blocking_client()
         self.client.start_channels()
         self.client.wait_for_ready(60)
@@ -77,6 +80,7 @@ def test_each_kernel_is_a_fork_in_its_students_place(service, start, tmp_path):
     ann, bob = start(door, "ann"), start(door, "bob")
     for kernel, name in ((ann, "ann"), (bob, "bob")):
         assert kernel.prints(WHO) == f"True {process.pid} {tmp_path / name} {name}"
+        assert kernel.prints("import torch; torch.ones(3 * 2**30 // 4)") == "RuntimeError", "the limit does not hold"
     ann.prints("x = 1")
     assert bob.prints("x") == "NameError"
     draw = "import numpy; print(numpy.random.rand(4).tolist())"

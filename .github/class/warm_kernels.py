@@ -4,13 +4,14 @@
     python warm_kernels.py install /run/warm-kernels.sock    once: this environment's kernel "python3" asks the service
 
 A kernel then starts without the seconds that `import torch` takes, and shares the memory of what was imported. It runs
-as the student who asked, in the student's folder, environment and control group, so that limits of memory and cores
-hold. Without the service it starts as ever. For one Linux machine; containers of their own share nothing.
+as the student who asked, in the student's folder, environment and control group, with the student's limits of memory and
+cores. Without the service it starts as ever. For one Linux machine; containers of their own share nothing.
 """
 
 import json
 import os
 import pwd
+import resource
 import signal
 import socket
 import struct
@@ -52,6 +53,8 @@ def _become_kernel(asker: socket.socket) -> None:
     pid, uid, gid = struct.unpack("3i", asker.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     message, handles, _, _ = socket.recv_fds(asker, 2**20, 2)
     request = json.loads(message)
+    for kind in (name for name in dir(resource) if name.startswith("RLIMIT_")):
+        resource.setrlimit(getattr(resource, kind), resource.prlimit(pid, getattr(resource, kind)))
     if os.geteuid() == 0:
         _enter_group(pid)
         os.initgroups(pwd.getpwuid(uid).pw_name, gid)
