@@ -4,8 +4,8 @@
     python warm_kernels.py install /run/warm-kernels.sock    once: this environment's kernel "python3" asks the service
 
 A kernel then starts without the seconds that `import torch` takes, and shares the memory of what was imported. It runs
-as the student who asked, in the student's folder, environment and control group, with the student's limits of memory and
-cores. Without the service it starts as ever. For one Linux machine; containers of their own share nothing.
+as the student who asked, in the student's folder, environment and control group, within the student's limits. Without
+the service it starts as ever. For one Linux machine; containers of their own share nothing.
 """
 
 import json
