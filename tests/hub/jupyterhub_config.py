@@ -1,0 +1,42 @@
+"""JupyterHub as the load run starts it: local processes, everyone may log in, the limits that README asks for.
+
+A real class has another spawner and another authenticator (README, "A class on one server"); the limits are the same.
+"""
+
+import os
+import resource
+import sys
+from pathlib import Path
+
+c = get_config()  # noqa: F821 (JupyterHub runs this file and brings it)
+homes = Path(os.environ["CLASS_HOMES"])
+gigabytes = float(os.environ.get("CLASS_GIGABYTES", "1.5"))
+
+
+def limit_memory() -> None:
+    """What a student's processes may allocate, each: else one tensor ends the class."""
+    limit = int(gigabytes * 2**30)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+c.JupyterHub.bind_url = os.environ["CLASS_URL"]
+c.JupyterHub.hub_port = int(os.environ["CLASS_URL"].rsplit(":", 1)[1]) + 1
+c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{c.JupyterHub.hub_port + 1}"
+c.ConfigurableHTTPProxy.command = [os.environ["CLASS_PROXY"]]
+c.JupyterHub.db_url = "sqlite://"
+c.JupyterHub.cookie_secret_file = str(homes / "cookie_secret")
+c.ConfigurableHTTPProxy.pid_file = str(homes / "proxy.pid")
+c.JupyterHub.authenticator_class = "dummy"
+c.Authenticator.allow_all = True
+c.JupyterHub.spawner_class = "simple"
+c.JupyterHub.concurrent_spawn_limit = 0  # all at once
+c.SimpleLocalProcessSpawner.home_dir_template = str(homes / "{username}")
+c.LocalProcessSpawner.popen_kwargs = {"preexec_fn": limit_memory}
+c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
+c.Spawner.start_timeout = c.Spawner.http_timeout = 600
+c.Spawner.environment = {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+c.Spawner.args = [
+    "--MappingKernelManager.cull_idle_timeout=1800",  # seconds: an idle kernel gives its memory back
+    "--MappingKernelManager.cull_interval=300",
+    *(["--allow-root"] if os.geteuid() == 0 else []),
+]
