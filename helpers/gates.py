@@ -4,7 +4,6 @@ Their weights have the order of torch.nn's: one block of `hidden` columns for ea
 """
 
 import torch
-from torch.nn import functional as F
 
 from .require import require_count, require_indices, require_positive, require_state
 from .rnn import RNN, State
@@ -55,48 +54,6 @@ def lstm_step(x_t: torch.Tensor, H: torch.Tensor, C: torch.Tensor, W_hh: torch.T
     return torch.sigmoid(o) * torch.tanh(C), C
 
 
-class GRURecurrence(torch.autograd.Function):
-    """`gru_step` for all steps, with its gradient written by hand, as `Recurrence` is for the RNN."""
-
-    @staticmethod
-    def forward(ctx, inputs: torch.Tensor, H: torch.Tensor, W_hh: torch.Tensor, b_h: torch.Tensor) -> torch.Tensor:
-        """inputs: (time, batch, 3 · hidden), H: (batch, hidden). Returns all states, (time, batch, hidden)."""
-        h = H.shape[1]
-        states = torch.empty(len(inputs) + 1, *H.shape, dtype=H.dtype, device=H.device)
-        states[0] = H
-        gates, past = torch.empty_like(inputs), torch.empty_like(inputs[..., :h])  # r, z, candidate; h_n
-        for t, x_t in enumerate(inputs):
-            from_past = torch.addmm(b_h, states[t], W_hh)
-            r_z = torch.add(x_t[:, : 2 * h], from_past[:, : 2 * h], out=gates[t, :, : 2 * h]).sigmoid_()
-            past[t] = from_past[:, 2 * h :]
-            candidate = torch.addcmul(x_t[:, 2 * h :], r_z[:, :h], past[t], out=gates[t, :, 2 * h :]).tanh_()
-            torch.lerp(candidate, states[t], r_z[:, h:], out=states[t + 1])  # z * H + (1 - z) * candidate
-        ctx.save_for_backward(states, gates, past, W_hh)
-        return states[1:]
-
-    @staticmethod
-    def backward(ctx, grad_states: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        states, gates, past, W_hh = ctx.saved_tensors
-        r, z, candidate = gates.chunk(3, dim=2)
-        to_z = (states[:-1] - candidate) * z * (1 - z)  # the slopes of all steps at once
-        to_candidate = (1 - z) * (1 - candidate**2)
-        to_r = past * r * (1 - r)
-        grad_inputs, grad_past = torch.empty_like(gates), torch.empty_like(gates)  # differ in the last block
-        grad_r, grad_z, grad_candidate = grad_inputs.chunk(3, dim=2)
-        h, carried = W_hh.shape[0], torch.zeros_like(states[0])
-        W_back = W_hh.T.contiguous()
-        for t in range(len(gates) - 1, -1, -1):
-            grad = grad_states[t] + carried
-            torch.mul(grad, to_z[t], out=grad_z[t])
-            torch.mul(grad, to_candidate[t], out=grad_candidate[t])
-            torch.mul(grad_candidate[t], to_r[t], out=grad_r[t])
-            grad_past[t, :, : 2 * h] = grad_inputs[t, :, : 2 * h]
-            torch.mul(grad_candidate[t], r[t], out=grad_past[t, :, 2 * h :])
-            carried = torch.addmm(grad * z[t], grad_past[t], W_back)
-        flat = grad_past.flatten(0, 1)
-        return grad_inputs, carried, states[:-1].flatten(0, 1).T @ flat, flat.sum(dim=0)
-
-
 class GRU(RNN):
     """A character-level GRU language model from scratch: the RNN with three blocks in place of one."""
 
@@ -110,9 +67,11 @@ class GRU(RNN):
         require_indices(X, self.vocab_size)
         require_state(state, 1, len(X), self)
         W_xh, W_hh, b_x, b_h, W_hq, b_q = self.params
-        (H,) = state
-        hidden = GRURecurrence.apply(F.embedding(X.T.to(self.device), W_xh + b_x), H, W_hh, b_h)
-        return hidden @ W_hq + b_q, (hidden[-1],)
+        (H,), hidden = state, []
+        for x_t in (W_xh + b_x)[X.T]:
+            H = gru_step(x_t, H, W_hh, b_h)
+            hidden.append(H)
+        return torch.stack(hidden) @ W_hq + b_q, (H,)
 
     __call__ = forward
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from reference import Spy, all_equal, copies, largest_difference
 
 from helpers.figures.gates import all_gates, explore_gates
-from helpers.gates import GRU, LSTM, GRURecurrence, gru_step, init_gates, lstm_step
+from helpers.gates import GRU, LSTM, gru_step, init_gates, lstm_step
 from helpers.generate import generate
 from helpers.rnn import TorchRNN
 from helpers.text import SequentialBatches, Vocab
@@ -72,24 +72,6 @@ def test_one_row_and_one_step_at_a_time_are_the_whole(kind):
         output, state = model(column[None], state)
         outputs.append(output)
     assert largest_difference([torch.cat(outputs), *state], [expected, *last]) < 1e-12
-
-
-@given(st.integers(1, 6), st.integers(1, 4), st.integers(1, 8), st.integers(0, 2**31))
-@settings(max_examples=15, deadline=None)
-def test_the_gradient_by_hand_is_that_of_the_steps(hidden, batch, time, seed):
-    generator = torch.Generator().manual_seed(seed)
-    shapes = (time, batch, 3 * hidden), (batch, hidden), (hidden, 3 * hidden), (3 * hidden,)
-    given_tensors = [torch.randn(s, generator=generator, dtype=torch.float64).requires_grad_() for s in shapes]
-    inputs, H, W_hh, b_h = given_tensors
-    states = []
-    for x_t in inputs:
-        H = gru_step(x_t, H, W_hh, b_h)
-        states.append(H)
-    weights = torch.randn(time, batch, hidden, generator=generator, dtype=torch.float64)
-    expected, found = torch.stack(states), GRURecurrence.apply(*given_tensors)
-    by_steps = torch.autograd.grad((expected * weights).sum(), given_tensors)
-    by_hand = torch.autograd.grad((found * weights).sum(), given_tensors)
-    assert largest_difference([found, *by_hand], [expected, *by_steps]) < 1e-10
 
 
 def test_the_gates_do_what_they_are_called():

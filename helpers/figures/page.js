@@ -340,7 +340,7 @@ function render({ model, el }) {
     words.classList.toggle("error", stage.hidden);
     words.setAttribute("aria-busy", !answered());
     words.textContent = answer.error ?? frame.words ?? answer.words ?? "";
-    const em = parseFloat(getComputedStyle(stage).fontSize);
+    const em = parseFloat(getComputedStyle(stage).fontSize) || 16; // it may not be on the page yet
     for (const [i, drawing] of (answer.drawings ?? []).entries()) {
       places[i] ??= makePlace(stage);
       places[i]({ ...drawing, ...frame.drawings?.[i] }, em, values);
