@@ -19,12 +19,11 @@ from .files import COMMAND, FOLDER, NETWORKS_FILE
 from .ladder import split_book
 
 NETWORKS_COMMAND = f"{COMMAND} --networks"
-HIDDEN_SIZE, NUM_EPOCHS, LR, DROPOUT = 192, 24, 0.004, 0.2
-SETTINGS = (
-    f"{HIDDEN_SIZE} hidden units; Adam with a learning rate that rises to {LR} and falls, {NUM_EPOCHS} epochs of random "
-    f"minibatches, 32 rows of 100 characters, each from a state of zeros; 64 learned numbers a character; dropout "
-    f"{DROPOUT}; clipped at 1"
-)
+HIDDEN_SIZE, NUM_EPOCHS, LR, DROPOUT, VECTOR_SIZE = 192, 24, 0.004, 0.2, 64
+LONGEST_BIAS = 4  # an update gate of sigmoid(4) = 0.98 keeps its unit for some 50 steps
+SETTINGS = f"""{HIDDEN_SIZE} hidden units; {NUM_EPOCHS} epochs of random minibatches, 32 rows of 100 characters;
+Adam with a learning rate that rises to {LR} and falls; {VECTOR_SIZE} learned numbers a character; dropout {DROPOUT};
+clipped at 1; the biases of the GRU's update gates start between 0 and {LONGEST_BIAS}"""
 KINDS = {"RNN": RNN, "GRU": GRU}
 
 
@@ -49,6 +48,16 @@ class DropoutRNN(DropoutGRU):
     __call__ = forward
 
 
+def spread_memories(trained: DropoutGRU, seed: int = 1) -> None:
+    """Give each unit an update gate of its own at the start: some forget at once, others keep for dozens of steps.
+
+    Source: Tallec and Ollivier, "Can recurrent neural networks warp time?" (2018).
+    """
+    h, generator = trained.hidden_size, torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        trained.params[3][h : 2 * h].uniform_(0, LONGEST_BIAS, generator=generator)
+
+
 def as_plain(trained: DropoutGRU) -> RNN:
     """The RNN or GRU that computes what `trained` does: its learned vectors times W_xh are rows of one matrix."""
     kind = "RNN" if isinstance(trained, DropoutRNN) else "GRU"
@@ -65,7 +74,9 @@ def make_networks(num_epochs: int = NUM_EPOCHS, hidden_size: int = HIDDEN_SIZE) 
     networks = {}
     for kind, dropout_kind in (("RNN", DropoutRNN), ("GRU", DropoutGRU)):
         start = time.perf_counter()
-        trained = dropout_kind(len(vocab), hidden_size, dropout=DROPOUT)
+        trained = dropout_kind(len(vocab), hidden_size, VECTOR_SIZE, DROPOUT)
+        if kind == "GRU":
+            spread_memories(trained)
         for record in fit(trained, RandomBatches(vocab.encode(seen), 32, 100), num_epochs, LR):
             print(f"{kind} epoch {record.epoch}: training perplexity {record.perplexity:.2f}", flush=True)
         networks[kind] = as_plain(trained)
@@ -111,7 +122,7 @@ def _understood(path: Path, vocab_size: int) -> dict[str, RNN]:
 
 
 def load_networks(vocab_size: int = 28, folder: Path = FOLDER) -> dict[str, RNN]:
-    """The recorded RNN and GRU by name; raises FileNotFoundError or ValueError when their file is missing or damaged."""
+    """The recorded RNN and GRU by name; raises FileNotFoundError, ValueError: their file is missing, damaged."""
     path = folder / NETWORKS_FILE
     try:
         return _understood(path, vocab_size)

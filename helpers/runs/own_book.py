@@ -73,19 +73,26 @@ class OwnBook:
     def _table_perplexity(self, n: int) -> float:
         return perplexity_of(read_with_table(self.to_choose, n, self.table, self.vocab)[1:], self.to_choose, self.vocab)
 
-    def epochs_within(self, seconds: float) -> int:
-        """How many epochs about fit into `seconds` on this machine, at least one: two minibatches are timed."""
+    def plan(self, seconds: float) -> tuple[int, int]:
+        """How many epochs of how many characters about fit into `seconds` on this machine, which is timed for that."""
         require_positive("seconds", seconds)
         model = DropoutGRU(len(self.vocab), self.network.hidden_size)
-        piece = self.vocab.encode(self.to_learn[: 3 * ROWS * STEPS + STEPS])
+        piece = self.vocab.encode(self.to_learn[: 3 * ROWS * STEPS])
         for _ in range(2):  # the first time is slower than all others
             (record,) = fit(model, SequentialBatches(piece, ROWS, STEPS), 1, lr=1e-9)
-        return max(1, int(seconds * record.tokens_per_second / len(self.to_learn)))
+        possible = max(int(seconds * record.tokens_per_second), 2 * ROWS * STEPS)
+        length = min(possible, len(self.to_learn))
+        return possible // length, length
 
-    def learn(self, num_epochs: int, lr: float = 0.004, through: Callable = lambda batches: batches) -> Iterator[Record]:
-        """Train the network with `fit`, and yield its records; `break` stops. The minibatches go `through` a function."""
+    def learn(
+        self, num_epochs: int, length: int | None = None, lr: float = 0.004, through: Callable = lambda batches: batches
+    ) -> Iterator[Record]:
+        """Train the network on the first `length` characters and yield the records of `fit`; `break` stops.
+
+        The minibatches go `through` a function.
+        """
         require_count("num_epochs", num_epochs)
-        batches = SequentialBatches(self.vocab.encode(self.to_learn), ROWS, STEPS)
+        batches = SequentialBatches(self.vocab.encode(self.to_learn[:length]), ROWS, STEPS)
         for record in fit(self.network, through(batches), num_epochs, lr):
             self.epochs = record.epoch
             yield record
