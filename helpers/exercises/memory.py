@@ -117,7 +117,7 @@ def _best(r):
     return unit, r[unit].item()
 
 
-@exercise("core", 15, "A unit says as much with a minus: it falls where the feature rises.")
+@exercise("core", 10, "A unit says as much with a minus: it falls where the feature rises.")
 class best_unit:
     def cases(generator):
         found = []
