@@ -1,5 +1,7 @@
 """Notebook 11: which letters a guess needed, and what units do while a text is read."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from matplotlib import colormaps
@@ -71,19 +73,27 @@ def reading(text: str, found: dict[str, list], outputs: torch.Tensor, vocab: Voc
     return {"drawings": [strip, next_chars(vocab, 8, title="next letter", high=11)], "frames": frames}
 
 
-def explore_letters(text: str, found: dict[str, dict[str, list]], outputs: dict, vocab: Vocab) -> PageFigure:
-    """For each guess at the end of `text`, what the letters before it count; found, outputs: by network, as above."""
-    answers = {network: reading(text, found[network], outputs[network], vocab) for network in found}
+def explore_letters(text: str, k: int, networks: dict, by: dict[str, Callable], vocab: Vocab) -> PageFigure:
+    """For each guess in `text` from its letter `k` on, what each of the `k` letters before it counts.
+
+    by: ways to find that, by name; each takes a model, X (guesses, k) and targets, and returns (guesses, k).
+    """
+    X, targets = vocab.encode(text).unfold(0, k, 1)[:-1], vocab.encode(text[k:])
+    answers, first = {}, {}
+    for name, network in networks.items():
+        found = {way: find(network, X, targets).tolist() for way, find in by.items()}
+        first = first or found
+        with torch.no_grad():
+            outputs = network(X, network.initial_state(len(X)))[0][-1]
+        answers[name] = reading(text, found, outputs, vocab)
 
     def preview(figure: Figure) -> None:
-        network = next(iter(found))
-        names, last = list(found[network]), [np.asarray(guesses[-1]) for guesses in found[network].values()]
-        draw_strips(figure.subplots(), relative(np.array(last)), text[-1 - len(last[0]) : -1], names)
+        last = np.array([first[way][-1] for way in by])
+        draw_strips(figure.subplots(), relative(last), text[-1 - k : -1], list(by))
 
-    first = len(text) - len(next(iter(outputs.values())))
     controls = {
-        "network": choice("network", {network: network for network in found}, next(iter(found))),
-        "letters": slider("letters read", len(text) - 1, first, None, chooses=True, play=PLAY),
+        "network": choice("network", {name: name for name in networks}, next(iter(networks))),
+        "letters": slider("letters read", len(text) - 1, k, None, chooses=True, play=PLAY),
     }
-    known = pack(([network], answer) for network, answer in answers.items())
+    known = pack(([name], answer) for name, answer in answers.items())
     return PageFigure(lambda network: answers[network], controls, known, preview)
