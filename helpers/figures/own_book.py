@@ -11,7 +11,6 @@ from .answering import Box, in_html, in_words, labelled, row_of
 from .gate import Gate, GatedBatches, Stopped
 
 BUDGETS = {"10 seconds": 10, "1 minute": 60, "3 minutes": 180, "10 minutes": 600}
-UPLOAD_BYTES = 8_000_000  # what JupyterLab lets through in one piece
 
 
 class OwnBookPanel(Box):
@@ -69,7 +68,7 @@ class OwnBookPanel(Box):
             return open_book(self.path.value.strip())
         if self.upload.value:
             file = self.upload.value[0]
-            return open_book(bytes(file.content), file.name)
+            return open_book(bytes(file["content"]), file["name"])
         raise ValueError("No text yet: upload one, or give the name of a file.")
 
     def _work(self, gate: Gate, chosen, seconds: float, threads: int) -> None:
