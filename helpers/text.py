@@ -2,14 +2,16 @@
 
 import hashlib
 import re
+import unicodedata
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 
 import torch
 
-from .require import require, require_corpus
+from .require import require, require_corpus, require_count
 
 BOOK_PACKAGE = "word-text-counter"
 BOOK_VERSION = "0.3.0"
@@ -17,6 +19,7 @@ BOOK_FILE = "word_text_counter/data/time_machine.txt"
 BOOK_SHA256 = "531e11d1185ca4a86cb7acf60fd45943c1591945aea40f4f1c1ea577dfd6e2d9"
 FIRST_WORDS, END_MARK = "The Time Traveller (for so", "*** END OF THE PROJECT GUTENBERG EBOOK"
 MAX_CHARS = 10_000_000  # as indices they take 0.2 GB, and Binder gives 1 GB
+RARE = "□"  # in the place of every symbol beyond a stated limit
 TOO_LONG = f"The text is longer than {MAX_CHARS:,} characters, which is too much for a small machine: take a part."
 REINSTALL = f"Run: pip install --force-reinstall --no-deps {BOOK_PACKAGE}=={BOOK_VERSION}"
 
@@ -50,7 +53,8 @@ def read_text(path: Path | str) -> str:
         raise ValueError(f"{path} is not UTF-8 text: save it again with the encoding UTF-8.") from None
     lost = sorted(set(re.findall(r"[^\W\d_a-z]", text.lower())))
     if lost:
-        warnings.warn(f"clean() turns these letters of {path.name} into spaces: {' '.join(lost[:20])}", stacklevel=2)
+        told = f"clean() turns these letters of {path.name} into spaces, clean_letters() keeps them"
+        warnings.warn(f"{told}: {' '.join(lost[:20])}", stacklevel=2)
     return text
 
 
@@ -79,6 +83,23 @@ def clean(text: str) -> str:
     require(len(text) <= MAX_CHARS, TOO_LONG)
     require(re.search("[a-z]", text.lower()), "The text has none of the letters a–z to learn from: use another text.")
     return re.sub("[^a-z]+", " ", text.lower()).strip()
+
+
+def clean_letters(text: str, most: int = 300) -> tuple[str, Counter]:
+    """Lower-case `text`, turn every run of what is no letter of any script into one space; keep `most` symbols.
+
+    Each symbol beyond the `most` most frequent ones becomes RARE; they are returned with their counts. Marks that
+    belong to letters, such as the vowel signs of Hindi, are kept.
+    Raises ValueError when nothing is left, or when the text is too long for a small machine.
+    """
+    require_count("most", most, minimum=2)
+    require(len(text) <= MAX_CHARS, TOO_LONG)
+    text = unicodedata.normalize("NFC", text.lower())
+    require(any(map(str.isalpha, text)), "The text has no letters of any script to learn from: use another text.")
+    others = [c for c in set(text) if unicodedata.category(c)[0] not in "LM"]
+    text = " ".join(text.translate({ord(c): " " for c in others}).split())
+    rare = Counter(dict(Counter(text).most_common()[most:]))
+    return text.translate({ord(c): RARE for c in rare}), rare
 
 
 class Vocab:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from .files import COMMAND, FOLDER, LADDER_FILE, load_runs, save_run, write
 from .ladder import make_ladder
+from .networks import make_networks, save_networks
 from .recording import make_run
 from .settings import GRID, Settings
 
@@ -42,6 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--processes", type=int, default=1, help="runs at a time, one thread each (default: 1)")
     parser.add_argument("--only", default="", help="only runs whose name contains this, such as h32 or lr0.1_")
     parser.add_argument("--ladder", action="store_true", help="the networks of the ladder (10 minutes) instead")
+    parser.add_argument("--networks", action="store_true", help="the two of notebook 11 (4 minutes) instead")
     options = parser.parse_args(arguments)
     if options.processes < 1:
         parser.error(f"--processes must be at least 1, but it is {options.processes}")
@@ -53,6 +55,9 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         if options.ladder:
             write(options.folder / LADDER_FILE, json.dumps(make_ladder(), indent=1) + "\n")
+            return
+        if options.networks:
+            save_networks(make_networks(), options.folder)
             return
         whole, _ = load_runs(options.folder)
         missing = [settings for settings in wanted if settings not in whole]  # a damaged file is recorded again

@@ -14,6 +14,7 @@ from .settings import CLASSIC, GRID, Settings
 
 FOLDER = Path(__file__).parent / "recordings"
 LADDER_FILE = "ladder.json"
+NETWORKS_FILE = "networks.npz"
 COMMAND = "python -m helpers.runs"
 DAMAGED = "damaged"  # _load says which file it is
 
@@ -101,7 +102,7 @@ def load_runs(folder: Path = FOLDER) -> tuple[dict[Settings, Run], list[str]]:
             problems.append(f"{settings.name}.json cannot be read")
         except ValueError:
             problems.append(f"{settings.name}.json is damaged")
-    known = {LADDER_FILE, *(f"{settings.name}.json" for settings in GRID)}
+    known = {LADDER_FILE, NETWORKS_FILE, *(f"{settings.name}.json" for settings in GRID)}
     for path in sorted(folder.glob("[!.]*")):
         if path.name not in known and path.suffix != ".tmp":  # .tmp: a recording that is being written
             problems.append(f"{path.name} is no recording of this course")

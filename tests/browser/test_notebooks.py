@@ -199,6 +199,32 @@ def a_live_run_joins_the_recorded_ones(book: Book) -> None:
     assert "live 1: random, h 64, lr 3, clip 0.3" in explorer.says()
 
 
+def letters_are_stepped_through_and_an_own_book_is_learned(book: Book) -> None:
+    letters, boxes = book.figure(), book.page.locator(".jp-OutputArea-output .widget-vbox")
+    panel = Widget(book.page, boxes.filter(has=book.page.locator(".widget-upload, .jupyter-widgets.widget-text")).first)
+    for network in ("RNN", "GRU"):
+        letters.click(network)
+        letters.press(letters.slider("letters read"), "Home")
+        letters.wait_until(lambda: "After “ took hold o” came “f”" in letters.says(), "the first guess")
+        assert "by gradient: “" in letters.says() and "by replacing: “" in letters.says()
+        letters.press(letters.slider("letters read"), "End")
+        letters.wait_until(lambda: "came “t”; its share was 0." in letters.says(), "the last guess")
+    assert panel.button("Stop").is_disabled()
+    click_until(panel, "Start", "failed")
+    assert "No text yet" in panel.says()
+    with book.page.expect_file_chooser() as chooser:
+        panel.box.get_by_role("button", name="Upload").click()
+    text = "всё смешалось в доме <b>облонских</b> " * 300
+    chooser.value.set_files({"name": "kniga.txt", "mimeType": "text/plain", "buffer": text.encode()})
+    panel.wait_until(lambda: "(1)" in panel.box.inner_text(), "the file is here")
+    panel.choose("time to learn", "10 minutes")
+    click_until(panel, "Start", "learning")
+    wait_for_epoch(panel, 1)
+    click_until(panel, "Stop", "finished")
+    assert "Stopped" in panel.says() and "It writes: " in panel.says() and "облонских" in panel.says()
+    assert re.search(r"both\s+\d", panel.says()) and panel.button("Start").is_enabled()
+
+
 MORE = {
     "01_concatenation": [long_drag],
     "02_one_hot": [any_text_becomes_numbers, answers_are_judged_where_they_are_typed],
@@ -206,6 +232,7 @@ MORE = {
     "05_prediction": [prediction_takes_any_prefix],
     "07_training": [minibatches_answer_and_the_panel_trains],
     "08_perplexity": [a_live_run_joins_the_recorded_ones],
+    "11_memory": [letters_are_stepped_through_and_an_own_book_is_learned],
 }
 
 
