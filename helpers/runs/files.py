@@ -8,12 +8,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..require import require
+from .cures import CURES_EPOCHS, RECIPES
 from .ladder import LADDER_EPOCHS, RUNGS
 from .recording import Run
 from .settings import CLASSIC, GRID, Settings
 
 FOLDER = Path(__file__).parent / "recordings"
-LADDER_FILE = "ladder.json"
+LADDER_FILE, CURES_FILE = "ladder.json", "cures.json"
 COMMAND = "python -m helpers.runs"
 DAMAGED = "damaged"  # _load says which file it is
 
@@ -68,6 +69,16 @@ def _as_ladder(content: dict) -> dict[str, dict]:
     return content
 
 
+def _as_cures(content: dict) -> dict[str, dict]:
+    require(content.keys() == RECIPES.keys(), DAMAGED)
+    for recipe in content.values():
+        recipe["training"] = _numbers(recipe["training"], 1, CURES_EPOCHS)
+        epochs = [int(epoch) for epoch in recipe["unseen"]]
+        recipe["unseen"] = dict(zip(epochs, _numbers(recipe["unseen"].values(), 1, len(epochs)), strict=True))
+        require(epochs and epochs[-1] == CURES_EPOCHS and 0 <= recipe["seconds"] < math.inf, DAMAGED)
+    return content
+
+
 def _load(path: Path, understand: Callable, command: str):
     try:
         return understand(json.loads(path.read_text(encoding="utf-8")))
@@ -101,7 +112,7 @@ def load_runs(folder: Path = FOLDER) -> tuple[dict[Settings, Run], list[str]]:
             problems.append(f"{settings.name}.json cannot be read")
         except ValueError:
             problems.append(f"{settings.name}.json is damaged")
-    known = {LADDER_FILE, *(f"{settings.name}.json" for settings in GRID)}
+    known = {LADDER_FILE, CURES_FILE, *(f"{settings.name}.json" for settings in GRID)}
     for path in sorted(folder.glob("[!.]*")):
         if path.name not in known and path.suffix != ".tmp":  # .tmp: a recording that is being written
             problems.append(f"{path.name} is no recording of this course")
@@ -111,3 +122,8 @@ def load_runs(folder: Path = FOLDER) -> tuple[dict[Settings, Run], list[str]]:
 def load_ladder(folder: Path = FOLDER) -> dict[str, dict]:
     """What `make_ladder` returned when it was recorded; raises FileNotFoundError, ValueError or OSError as load_run."""
     return _load(folder / LADDER_FILE, _as_ladder, f"{COMMAND} --ladder")
+
+
+def load_cures(folder: Path = FOLDER) -> dict[str, dict]:
+    """What `make_cures` returned when it was recorded, with epochs as numbers; raises as load_ladder."""
+    return _load(folder / CURES_FILE, _as_cures, f"{COMMAND} --cures")
