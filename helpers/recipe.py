@@ -10,7 +10,15 @@ from collections.abc import Callable, Iterable, Iterator
 import torch
 
 from .gates import GRU, GRURecurrence
-from .require import require, require_before, require_finite, require_indices, require_state, require_training
+from .require import (
+    require,
+    require_before,
+    require_count,
+    require_finite,
+    require_indices,
+    require_state,
+    require_training,
+)
 from .rnn import State
 from .text import Vocab
 from .train import Record, as_perplexity, clip_gradients, mean_loss
@@ -29,6 +37,7 @@ class DropoutGRU(GRU):
         seed: int = 0,
     ):
         require(0 <= dropout < 1, f"dropout must be at least 0 and below 1, but it is {dropout}.")
+        require_count("vector_size", vector_size)
         super().__init__(vocab_size, hidden_size, sigma, seed, device="cpu")
         self.dropout, self.training = dropout, False
         self.generator = torch.Generator().manual_seed(seed)
@@ -129,6 +138,7 @@ def read_with_network(text: str, model, vocab: Vocab, num_steps: int = 500) -> t
 
     It reads the text once, from a zero state; `<unk>`, index 0, gets no share.
     """
+    require(len(text) > 1, f"Shares need at least two characters, but the text has {len(text)}.")
     X, state, found = vocab.encode(text[:-1])[None], model.initial_state(1), []
     with torch.no_grad():
         for piece in X.split(num_steps, dim=1):
