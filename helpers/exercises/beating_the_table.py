@@ -200,7 +200,9 @@ class learned_mix:
         return cases + [tuple(_numbers(generator, size, 0.01) for _ in range(2)) for size in (8, 40)]
 
     def then(generator):  # so long that a product of all shares is 0 in the computer
-        return [(_numbers(generator, 3000, 0.01, 0.3), _numbers(generator, 3000, 0.01, 0.3))]
+        p, q = _numbers(generator, 1500, 0.01, 0.3), _numbers(generator, 1500, 0.01, 0.3)
+        pairs = [(a, b) for both in zip(p, q, strict=True) for a, b in (both, both[::-1])]  # so that neither gets far
+        return [tuple(map(list, zip(*pairs, strict=True)))]
 
     right = _learned
 

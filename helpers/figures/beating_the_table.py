@@ -1,7 +1,11 @@
 """A guessing game on hidden text, and the ranks of its right letters as a picture."""
 
+import bz2
+import lzma
 import math
+import zlib
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import anywidget
@@ -57,6 +61,17 @@ def bits_of_ranks(ranks: list[int]) -> float:
     return -sum(n / len(ranks) * math.log2(n / len(ranks)) for n in Counter(ranks).values())
 
 
+def compressed_bits(text: str, before: str) -> dict[str, float]:
+    """Bits a character that compressors need for `text`, from nothing, and when they have read what stands `before`."""
+    bits = {}
+    for compress in (zlib.compress, bz2.compress, lzma.compress):
+        name = compress.__module__
+        bits[name] = 8 * len(compress(text.encode())) / len(text)
+        more = len(compress((before + text).encode())) - len(compress(before.encode()))
+        bits[f"{name}, after the book"] = 8 * more / len(text)
+    return bits
+
+
 def draw_ranks(ax: Axes, text: str, ranks: dict[str, list[int]]) -> None:
     """Draw below each character of `text` the guess at which each player finds it: light at once, dark late."""
     rows = np.array([player[: len(text)] for player in ranks.values()])
@@ -69,6 +84,50 @@ def draw_ranks(ax: Axes, text: str, ranks: dict[str, list[int]]) -> None:
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
+
+
+def draw_cures(axes: Sequence[Axes], ends: dict[str, float], cures: Sequence[str]) -> None:
+    """Draw where recipes end, on the left with one of the `cures`, on the right with all but one.
+
+    ends: perplexity by recipe, beside them "plain" and "all five". A cure that helps is blue, one that hurts red.
+    """
+    for ax, recipe, start, side in zip(axes, ("{}", "all but {}"), ("plain", "all five"), (1, -1), strict=True):
+        values = [ends[recipe.format(cure)] for cure in cures]
+        ax.barh(cures, values, color=[plot.BLUE if side * (v - ends[start]) < 0 else plot.RED for v in values])
+        ax.axvline(ends[start], color=plot.INK, linestyle="--", linewidth=1.5)
+        title = f"{'with one' if side > 0 else 'without one'} (dashed: {start}, {ends[start]:.2f})"
+        ax.set(xlabel="perplexity, part to choose", title=title, xlim=(0, 1.25 * max(ends.values())))
+        for place, value in enumerate(values):
+            ax.text(value + 0.1, place, f"{value:.2f}", va="center")
+    axes[0].invert_yaxis()
+
+
+def draw_race(ax: Axes, seconds: list[float], curve: list[float], each: float, classic: list[float]) -> list[float]:
+    """Draw two trainings over seconds, and return when each fell below 1.1.
+
+    seconds: of each epoch of `curve`; each: of every epoch of the `classic` one.
+    """
+    plot.use_perplexity_axis(ax)
+    runs = {"classic recipe": (each * np.arange(1, 1 + len(classic)), classic, plot.GREY)}
+    runs |= {"better recipe": (np.cumsum(seconds), curve, plot.BLUE)}
+    for label, (passed, values, color) in runs.items():
+        ax.plot(passed, values, color=color, label=label)
+    ax.axhline(1.1, color=plot.INK, linestyle="--", linewidth=1.5)
+    ax.set_xlabel("seconds")
+    ax.legend()
+    return [float(passed[np.array(values) < 1.1][0]) for passed, values, _ in reversed(runs.values())]
+
+
+def draw_bits(ax: Axes, bits: dict[str, float], ours: Sequence[str], people: tuple[float, float]) -> None:
+    """Draw bits a character as bars, the longest below, `ours` in blue, and above them the range of `people`."""
+    rungs = dict(sorted(bits.items(), key=lambda rung: -rung[1]))
+    ax.barh(list(rungs), list(rungs.values()), color=[plot.BLUE if name in ours else plot.GREY for name in rungs])
+    low, high = people
+    ax.barh(["people (Shannon)"], [high - low], left=[low], color=plot.ORANGE)
+    for place, value in enumerate(rungs.values()):
+        ax.text(value + 0.05, place, f"{value:.2f}", va="center")
+    ax.text(high + 0.05, len(rungs), f"{low} to {high}", va="center")
+    ax.set_xlabel("bits a character")
 
 
 class Game(anywidget.AnyWidget):

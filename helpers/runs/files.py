@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..require import require
-from .cures import CURES_EPOCHS, RECIPES
+from .cures import CURES_EPOCHS, LONG, LONG_EPOCHS, RECIPES
 from .ladder import LADDER_EPOCHS, RUNGS
 from .recording import Run
 from .settings import CLASSIC, GRID, Settings
@@ -70,12 +70,14 @@ def _as_ladder(content: dict) -> dict[str, dict]:
 
 
 def _as_cures(content: dict) -> dict[str, dict]:
-    require(content.keys() == RECIPES.keys(), DAMAGED)
-    for recipe in content.values():
-        recipe["training"] = _numbers(recipe["training"], 1, CURES_EPOCHS)
-        epochs = [int(epoch) for epoch in recipe["unseen"]]
-        recipe["unseen"] = dict(zip(epochs, _numbers(recipe["unseen"].values(), 1, len(epochs)), strict=True))
-        require(epochs and epochs[-1] == CURES_EPOCHS and 0 <= recipe["seconds"] < math.inf, DAMAGED)
+    num_epochs = dict.fromkeys(RECIPES, CURES_EPOCHS) | dict.fromkeys(LONG, LONG_EPOCHS)
+    require(content.keys() == num_epochs.keys(), DAMAGED)
+    for name, recipe in content.items():
+        recipe["training"] = _numbers(recipe["training"], 1, num_epochs[name])
+        recipe["unseen"] = {int(epoch): value for epoch, value in recipe["unseen"].items()}
+        require(list(recipe["unseen"]) == list(range(2, num_epochs[name] + 1, 2)), DAMAGED)
+        _numbers(recipe["unseen"].values(), 1, num_epochs[name] // 2)
+        require(0 <= recipe["seconds"] < math.inf, DAMAGED)
     return content
 
 
