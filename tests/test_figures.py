@@ -21,6 +21,7 @@ matplotlib.use("Agg")
 
 from helpers import plot
 from helpers.figures import answering
+from helpers.figures import beating_the_table as beating
 from helpers.figures.answering import AnsweringFigure
 from helpers.figures.beating_the_table import BEFORE, HIDDEN, GuessingGame, bits_of_ranks, draw_ranks, ranks_of
 from helpers.figures.concatenation import draw_concatenation, draw_cut, explore_concatenation
@@ -431,3 +432,33 @@ def test_ranks_are_drawn_below_their_letters(ax):
     draw_ranks(ax, "a b", {"table": [1, 27, 3, 4], "network": [2, 1, 9]})
     assert texts(ax) == ["1", "27", "3", "2", "1", "9"]
     assert [label.get_text() for label in ax.get_xticklabels()] == ["a", "␣", "b"]
+
+
+def test_a_cure_that_helps_is_blue_on_either_side():
+    axes = Figure().subplots(1, 2)
+    ends = {"plain": 6.0, "a": 5.0, "b": 7.0, "all five": 4.0, "all but a": 4.5, "all but b": 3.5}
+    beating.draw_cures(axes, ends, ["a", "b"])
+    for ax, values in zip(axes, ([5.0, 7.0], [4.5, 3.5]), strict=True):
+        assert [bar.get_width() for bar in ax.patches] == values
+        assert [matplotlib.colors.to_hex(bar.get_facecolor()).upper() for bar in ax.patches] == [plot.BLUE, plot.RED]
+        assert texts(ax) == [f"{value:.2f}" for value in values]
+
+
+def test_a_race_says_when_each_is_there(ax):
+    new, old = beating.draw_race(ax, [0.5, 0.5, 1.0, 1.0], [9, 2, 1.05, 1.01], 2.0, [20, 5, 1.2, 1.09, 1.2])
+    assert (new, old) == (2.0, 8.0)
+    assert beating.seconds_of_classic_epoch(VOCAB.encode(clean(read_book())[:3000]), VOCAB) > 0
+
+
+def test_bits_are_bars_and_people_a_range(ax):
+    beating.draw_bits(ax, {"a": 2.0, "b": 3.5}, ours=["a"], people=(0.6, 1.3))
+    assert [(bar.get_x(), bar.get_width()) for bar in ax.patches] == [(0, 3.5), (0, 2.0), (0.6, pytest.approx(0.7))]
+    assert texts(ax) == ["3.50", "2.00", "0.6 to 1.3"]
+
+
+def test_compressors_need_less_of_what_they_have_read():
+    page = clean(read_book())[:4000]
+    bits = beating.compressed_bits(page, before=page)
+    assert set(bits) == {f"{name}{more}" for name in ("zlib", "bz2", "lzma") for more in ("", ", after the book")}
+    for name in ("zlib", "lzma"):
+        assert bits[f"{name}, after the book"] < 0.5 < 2 < bits[name] < 5

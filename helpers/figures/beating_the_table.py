@@ -3,6 +3,7 @@
 import bz2
 import lzma
 import math
+import time
 import zlib
 from collections import Counter
 from collections.abc import Sequence
@@ -18,7 +19,10 @@ from matplotlib.figure import Figure
 from .. import plot
 from ..plot import name_characters
 from ..require import require
-from ..text import Vocab
+from ..rnn import RNN
+from ..runs.settings import CLASSIC
+from ..text import SequentialBatches, Vocab
+from ..train import train
 from .answering import Box
 from .page import COLORS
 
@@ -100,6 +104,14 @@ def draw_cures(axes: Sequence[Axes], ends: dict[str, float], cures: Sequence[str
         for place, value in enumerate(values):
             ax.text(value + 0.1, place, f"{value:.2f}", va="center")
     axes[0].invert_yaxis()
+
+
+def seconds_of_classic_epoch(corpus: torch.Tensor, vocab: Vocab) -> float:
+    """The seconds that one epoch of the classic recipe takes here and now."""
+    batches = SequentialBatches(corpus, CLASSIC.batch_size, CLASSIC.num_steps)
+    start = time.perf_counter()
+    list(train(RNN(len(vocab), CLASSIC.hidden_size), batches, 1, CLASSIC.lr))
+    return time.perf_counter() - start
 
 
 def draw_race(ax: Axes, seconds: list[float], curve: list[float], each: float, classic: list[float]) -> list[float]:

@@ -199,6 +199,17 @@ def a_live_run_joins_the_recorded_ones(book: Book) -> None:
     assert "live 1: random, h 64, lr 3, clip 0.3" in explorer.says()
 
 
+def a_letter_is_guessed(book: Book) -> None:
+    """The network was interrupted, so it plays badly; the game plays on."""
+    game = book.page.locator(".page-figure .game")
+    game.locator(".words").click()
+    for _ in range(3):
+        book.page.keyboard.press("Space")
+        book.page.keyboard.press("Enter")
+    book.wait_for(lambda: "letters guessed: " in game.inner_text(), "the score")
+    assert int(re.search(r"letters guessed: (\d+)", game.inner_text())[1]) >= 3
+
+
 MORE = {
     "01_concatenation": [long_drag],
     "02_one_hot": [any_text_becomes_numbers, answers_are_judged_where_they_are_typed],
@@ -206,6 +217,7 @@ MORE = {
     "05_prediction": [prediction_takes_any_prefix],
     "07_training": [minibatches_answer_and_the_panel_trains],
     "08_perplexity": [a_live_run_joins_the_recorded_ones],
+    "10_beating_the_table": [a_letter_is_guessed],
 }
 
 
