@@ -102,7 +102,8 @@ def draw_cures(axes: Sequence[Axes], ends: dict[str, float], cures: Sequence[str
         title = f"{'with one' if side > 0 else 'without one'} (dashed: {start}, {ends[start]:.2f})"
         ax.set(xlabel="perplexity, part to choose", title=title, xlim=(0, 1.25 * max(ends.values())))
         for place, value in enumerate(values):
-            ax.text(value + 0.1, place, f"{value:.2f}", va="center")
+            paper = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # the dashed line ends at the number
+            ax.text(value + 0.1, place, f"{value:.2f}", va="center", bbox=paper)
     axes[0].invert_yaxis()
 
 
