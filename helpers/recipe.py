@@ -10,7 +10,15 @@ from collections.abc import Callable, Iterable, Iterator
 import torch
 
 from .gates import GRU, GRURecurrence
-from .require import require, require_before, require_finite, require_indices, require_state, require_training
+from .require import (
+    require,
+    require_before,
+    require_count,
+    require_finite,
+    require_indices,
+    require_state,
+    require_training,
+)
 from .rnn import State
 from .text import Vocab
 from .train import Record, as_perplexity, clip_gradients, mean_loss
@@ -29,6 +37,7 @@ class DropoutGRU(GRU):
         seed: int = 0,
     ):
         require(0 <= dropout < 1, f"dropout must be at least 0 and below 1, but it is {dropout}.")
+        require_count("vector_size", vector_size)
         super().__init__(vocab_size, hidden_size, sigma, seed, device="cpu")
         self.dropout, self.training = dropout, False
         self.generator = torch.Generator().manual_seed(seed)
@@ -88,27 +97,38 @@ def one_cycle(done: float) -> float:
 
 @require_before(require_training)
 def fit(
-    model, batches, num_epochs: int, lr: float, max_norm: float | None = 1.0, schedule: Callable = one_cycle
+    model,
+    batches,
+    num_epochs: int,
+    lr: float,
+    max_norm: float | None = 1.0,
+    schedule: Callable[[float], float] = one_cycle,
+    method: type = Adam,
 ) -> Iterator[Record]:
-    """Train with Adam, with `lr` times `schedule(done)`, and yield a Record after each epoch; `break` stops early."""
-    optimizer = Adam(model.parameters())
+    """Train with `lr` times `schedule(done)`, and yield a Record after each epoch; `break` stops early.
+
+    Raises at once for wrong settings, and TrainingDiverged, before the weights change, as `train` does.
+    """
+    optimizer = method(model.parameters())
     for epoch in range(1, num_epochs + 1):
         start, total_loss, norms, num_tokens = time.perf_counter(), 0.0, [], 0
         state, minibatches = None, list(batches)
         model.training = True
-        for i, (X, Y) in enumerate(minibatches):
-            if state is None or not batches.carries_state:
-                state = model.initial_state(len(X))
-            outputs, state = model(X, tuple(S.detach() for S in state))
-            loss = mean_loss(outputs, Y)
-            for p in model.parameters():
-                p.grad = None
-            loss.backward()
-            norms.append(clip_gradients(model.parameters(), max_norm))
-            require_finite({"loss": loss.item(), "gradient's norm": norms[-1]}, lr)
-            optimizer.step(lr * schedule((epoch - 1 + i / len(minibatches)) / num_epochs))
-            total_loss, num_tokens = total_loss + loss.item() * Y.numel(), num_tokens + Y.numel()
-        model.training = False
+        try:
+            for i, (X, Y) in enumerate(minibatches):
+                if state is None or not batches.carries_state:
+                    state = model.initial_state(len(X))
+                outputs, state = model(X, tuple(S.detach() for S in state))
+                loss = mean_loss(outputs, Y)
+                for p in model.parameters():
+                    p.grad = None
+                loss.backward()
+                norms.append(clip_gradients(model.parameters(), max_norm))
+                require_finite({"loss": loss.item(), "gradient's norm": norms[-1]}, lr)
+                optimizer.step(lr * schedule((epoch - 1 + i / len(minibatches)) / num_epochs))
+                total_loss, num_tokens = total_loss + loss.item() * Y.numel(), num_tokens + Y.numel()
+        finally:
+            model.training = False  # also when it is interrupted: whoever asks it then gets all units
         seconds = time.perf_counter() - start
         yield Record(epoch, as_perplexity(total_loss / num_tokens), sum(norms) / len(norms), num_tokens / seconds)
 
@@ -118,6 +138,7 @@ def read_with_network(text: str, model, vocab: Vocab, num_steps: int = 500) -> t
 
     It reads the text once, from a zero state; `<unk>`, index 0, gets no share.
     """
+    require(len(text) > 1, f"Shares need at least two characters, but the text has {len(text)}.")
     X, state, found = vocab.encode(text[:-1])[None], model.initial_state(1), []
     with torch.no_grad():
         for piece in X.split(num_steps, dim=1):

@@ -101,7 +101,7 @@ def require_finite(numbers: dict[str, float], lr: float) -> None:
     require(all(map(math.isfinite, numbers.values())), f"Training stopped: {found}. {advice}", TrainingDiverged)
 
 
-def require_training(model, batches, num_epochs: int, lr: float, max_norm: float | None = 1.0) -> None:
+def require_training(model, batches, num_epochs: int, lr: float, max_norm: float | None = 1.0, **_) -> None:
     require_count("num_epochs", num_epochs, minimum=0)
     require_positive("lr", lr)
     require_max_norm(max_norm)

@@ -26,6 +26,7 @@ settings.load_profile("course")
 # What is not named here is short.
 SECONDS = {
     "notebooks/07_training.ipynb": 220,
+    "notebooks/10_beating_the_table.ipynb": 120,
     "tests/browser/test_notebooks.py": 170,
     "tests/browser/test_lecture.py": 110,
     "tests/browser/test_live.py": 50,

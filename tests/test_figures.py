@@ -21,7 +21,9 @@ matplotlib.use("Agg")
 
 from helpers import plot
 from helpers.figures import answering
+from helpers.figures import beating_the_table as beating
 from helpers.figures.answering import AnsweringFigure
+from helpers.figures.beating_the_table import BEFORE, HIDDEN, GuessingGame, bits_of_ranks, draw_ranks, ranks_of
 from helpers.figures.concatenation import draw_concatenation, draw_cut, explore_concatenation
 from helpers.figures.explorer import Explorer
 from helpers.figures.forward_loop import draw_states, explore_steps
@@ -374,3 +376,89 @@ def test_minibatches_say_where_they_read_and_where_their_state_comes_from(kind, 
         assert (f"has only {len(minibatches)} minibatches" in frame["words"]) is (asked > chosen)
         assert ", ".join(f"{row[0]}–{row[-1]}" for row in minibatches[chosen]) in frame["words"]
     assert len(frames) == min(len(minibatches) + 1, 10)
+
+
+# The guessing game
+
+
+def shares_of(text: str, seed: int = 0) -> torch.Tensor:
+    """Shares before every character of a text but the first, all different, none for `<unk>`."""
+    outputs = torch.randn(len(text) - 1, len(VOCAB), generator=torch.Generator().manual_seed(seed)).double()
+    outputs[:, 0] = -torch.inf
+    return torch.softmax(outputs, dim=1)
+
+
+@given(st.text("the mar", min_size=2, max_size=30), st.integers(0, 99))
+@settings(max_examples=20)
+def test_ranks_count_the_guesses_until_the_right_one(text, seed):
+    found = shares_of(text, seed)
+    firsts, ranks = ranks_of(found, text[1:], VOCAB)
+    for row, character, first, rank in zip(found.tolist(), text[1:], firsts, ranks, strict=True):
+        guesses = sorted(VOCAB.tokens[1:], key=lambda token, row=row: -row[VOCAB.index[token]])
+        assert first == guesses[0] and rank == guesses.index(character) + 1
+    with pytest.raises(ValueError, match="shares for 1 characters"):
+        ranks_of(found[:1], text + "e", VOCAB)
+
+
+def test_bits_of_ranks_are_their_entropy():
+    assert bits_of_ranks([1] * 9) == 0 and bits_of_ranks([1, 2] * 5) == 1
+    assert bits_of_ranks([*range(1, 28)] * 3) == pytest.approx(np.log2(27))
+    assert bits_of_ranks([1, 1, 2, 5]) == pytest.approx(1.5)
+
+
+def test_the_game_has_whole_passages_of_the_text_and_their_ranks():
+    text = clean(read_book())[2000:4000]
+    found = {"table": shares_of(text), "network": shares_of(text, 1)}
+    game = GuessingGame(text, found, VOCAB, num_passages=5)
+    ranks = {name: ranks_of(player, text[1:], VOCAB) for name, player in found.items()}
+    assert len(game.passages) == 5 and game.game.frame["letters"] == VOCAB.tokens[1:]
+    for passage in game.passages:
+        assert (len(passage["shown"]), len(passage["hidden"])) == (BEFORE, HIDDEN)
+        start = text.index(passage["shown"] + passage["hidden"])
+        assert text[start - 1] == " ", "it begins within a word"
+        at = slice(start + BEFORE - 1, start + BEFORE + HIDDEN - 1)
+        for player in passage["players"]:
+            firsts, places = ranks[player["name"]]
+            assert (player["firsts"], player["ranks"]) == (firsts[at], places[at])
+    assert "image/png" in game._repr_mimebundle_()
+    for wrong in (text[: BEFORE + HIDDEN], ""):
+        with pytest.raises(ValueError, match="needs a text of more than 160"):
+            GuessingGame(wrong, {}, VOCAB)
+    with pytest.raises(ValueError, match="num_passages must be"):
+        GuessingGame(text, found, VOCAB, 0)
+
+
+def test_ranks_are_drawn_below_their_letters(ax):
+    draw_ranks(ax, "a b", {"table": [1, 27, 3, 4], "network": [2, 1, 9]})
+    assert texts(ax) == ["1", "27", "3", "2", "1", "9"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["a", "␣", "b"]
+
+
+def test_a_cure_that_helps_is_blue_on_either_side():
+    axes = Figure().subplots(1, 2)
+    ends = {"plain": 6.0, "a": 5.0, "b": 7.0, "all five": 4.0, "all but a": 4.5, "all but b": 3.5}
+    beating.draw_cures(axes, ends, ["a", "b"])
+    for ax, values in zip(axes, ([5.0, 7.0], [4.5, 3.5]), strict=True):
+        assert [bar.get_width() for bar in ax.patches] == values
+        assert [matplotlib.colors.to_hex(bar.get_facecolor()).upper() for bar in ax.patches] == [plot.BLUE, plot.RED]
+        assert texts(ax) == [f"{value:.2f}" for value in values]
+
+
+def test_a_race_says_when_each_is_there(ax):
+    new, old = beating.draw_race(ax, [0.5, 0.5, 1.0, 1.0], [9, 2, 1.05, 1.01], 2.0, [20, 5, 1.2, 1.09, 1.2])
+    assert (new, old) == (2.0, 8.0)
+    assert beating.seconds_of_classic_epoch(VOCAB.encode(clean(read_book())[:3000]), VOCAB) > 0
+
+
+def test_bits_are_bars_and_people_a_range(ax):
+    beating.draw_bits(ax, {"a": 2.0, "b": 3.5}, ours=["a"], people=(0.6, 1.3))
+    assert [(bar.get_x(), bar.get_width()) for bar in ax.patches] == [(0, 3.5), (0, 2.0), (0.6, pytest.approx(0.7))]
+    assert texts(ax) == ["3.50", "2.00", "0.6 to 1.3"]
+
+
+def test_compressors_need_less_of_what_they_have_read():
+    page = clean(read_book())[:4000]
+    bits = beating.compressed_bits(page, before=page)
+    assert set(bits) == {f"{name}{more}" for name in ("zlib", "bz2", "lzma") for more in ("", ", after the book")}
+    for name in ("zlib", "lzma"):
+        assert bits[f"{name}, after the book"] < 0.5 < 2 < bits[name] < 5

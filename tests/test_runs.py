@@ -18,8 +18,8 @@ import torch
 
 from helpers.require import TrainingDiverged
 from helpers.runs import __main__ as command
-from helpers.runs import files, ladder, recording
-from helpers.runs.files import load_ladder, load_run, load_runs, save_run
+from helpers.runs import cures, files, ladder, recording
+from helpers.runs.files import load_cures, load_ladder, load_run, load_runs, save_run
 from helpers.runs.recording import SAMPLE_EPOCHS, Run, diverged_in, make_run
 from helpers.runs.settings import BATCHES, CLASSIC, GRID, Settings, make_batches, make_model
 from helpers.text import RandomBatches, SequentialBatches, Vocab, clean, read_book
@@ -251,6 +251,54 @@ def test_the_regularised_network_learns_and_is_sure_when_it_is_asked():
     curve = ladder._train_with_adam(model, SequentialBatches(corpus, 4, 20), corpus[:200], 12, lr=0.02)
     assert curve[-1] < 3 < curve[0]
     assert evaluate(model, corpus[:200]) == evaluate(model, corpus[:200]), "dropout is on while it is scored"
+
+
+def test_the_cures_are_complete_and_each_differs_in_one_thing():
+    made = load_cures()
+    assert set(made) == set(cures.RECIPES) | set(cures.LONG) and len(cures.RECIPES) == 2 + 2 * len(cures.CURES)
+    for name, recipe in cures.RECIPES.items():
+        alone, but = name in cures.CURES, name.startswith("all but ")
+        assert len(recipe) == (1 if alone else 4 if but else 5 if name == "all five" else 0)
+        assert set(recipe) <= set(cures.CURES) and (not but or name.removeprefix("all but ") not in recipe)
+        assert list(made[name]["unseen"]) == [2, 4, 6, 8, 10] and len(made[name]["training"]) == 10
+    assert all(len(made[name]["training"]) == 20 for name in cures.LONG)
+    to_train, to_choose, to_score = cures.split_in_three(clean(read_book()))
+    assert (to_train + to_choose, to_score) == ladder.split_book() and len(to_choose) == 173_783 // 20
+
+
+def test_a_recipe_is_made_of_its_cures():
+    plain, lr, schedule, method = cures.make_recipe((), 28)
+    assert (plain.hidden_size, plain.dropout, lr, schedule(0.01), method) == (128, 0, 2, 1, cures.Descent)
+    assert torch.equal(plain.params[0], torch.eye(28)) and len(plain.parameters()) == 6
+    model, lr, schedule, method = cures.make_recipe(cures.CURES, 28)
+    assert (model.hidden_size, model.dropout, model.params[0].shape) == (256, 0.3, (28, 64))
+    assert (lr, schedule, method) == (0.004, cures.one_cycle, cures.Adam) and len(model.parameters()) == 7
+    assert cures.make_recipe(cures.CURES, 28, 0.1)[0].dropout == 0.1
+    w = torch.tensor([1.0], requires_grad=True)
+    w.grad = torch.tensor([0.5])
+    cures.Descent([w]).step(0.2)
+    assert w.item() == pytest.approx(0.9)
+
+
+def test_a_missing_or_damaged_recording_of_the_cures_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"cures\.json is missing. Run: .* --cures"):
+        load_cures(tmp_path)
+    whole = json.loads((files.FOLDER / "cures.json").read_text())
+    plain = whole["plain"]
+    damaged = [{**whole, "plain": {**plain, "training": plain["training"][:9]}}, {**whole, "new": plain}, [], {}]
+    damaged += [{**whole, "plain": {**plain, "unseen": unseen}} for unseen in ({}, {"2": 5.0}, {"10": 0.5}, {"x": 5})]
+    for content in damaged:
+        (tmp_path / "cures.json").write_text(json.dumps(content))
+        with pytest.raises(ValueError, match=r"cures\.json is damaged"):
+            load_cures(tmp_path)
+
+
+@pytest.mark.slow
+def test_cures_made_today_are_some_that_can_be_read(tmp_path, monkeypatch, capsys):
+    make = cures.make_cures
+    monkeypatch.setattr(command, "make_cures", lambda: make(num_chars=2200))
+    command.main(["--folder", str(tmp_path), "--cures"])
+    assert set(load_cures(tmp_path)) == {*cures.RECIPES, *cures.LONG} and "all five:" in capsys.readouterr().out
 
 
 def test_recording_resumes_where_it_stopped(tmp_path, monkeypatch, capsys):

@@ -11,7 +11,8 @@ import signal
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
-from .files import COMMAND, FOLDER, LADDER_FILE, load_runs, save_run, write
+from .cures import make_cures
+from .files import COMMAND, CURES_FILE, FOLDER, LADDER_FILE, load_runs, save_run, write
 from .ladder import make_ladder
 from .networks import make_networks, save_networks
 from .recording import make_run
@@ -44,6 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--only", default="", help="only runs whose name contains this, such as h32 or lr0.1_")
     parser.add_argument("--ladder", action="store_true", help="the networks of the ladder (10 minutes) instead")
     parser.add_argument("--networks", action="store_true", help="the two of notebook 11 (4 minutes) instead")
+    parser.add_argument("--cures", action="store_true", help="the small trainings of notebook 10 (10 minutes) instead")
     options = parser.parse_args(arguments)
     if options.processes < 1:
         parser.error(f"--processes must be at least 1, but it is {options.processes}")
@@ -53,9 +55,13 @@ def main(arguments: list[str] | None = None) -> None:
     if options.folder.exists() and not options.folder.is_dir():
         parser.error(f"--folder must be a folder, but {options.folder} is a file")
     try:
-        if options.ladder:
-            write(options.folder / LADDER_FILE, json.dumps(make_ladder(), indent=1) + "\n")
-            return
+        for wanted_one, name, make in (
+            (options.ladder, LADDER_FILE, make_ladder),
+            (options.cures, CURES_FILE, make_cures),
+        ):
+            if wanted_one:
+                write(options.folder / name, json.dumps(make(), indent=1) + "\n")
+                return
         if options.networks:
             save_networks(make_networks(), options.folder)
             return

@@ -8,13 +8,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..require import require
+from .cures import CURES_EPOCHS, LONG, LONG_EPOCHS, RECIPES
 from .ladder import LADDER_EPOCHS, RUNGS
 from .recording import Run
 from .settings import CLASSIC, GRID, Settings
 
 FOLDER = Path(__file__).parent / "recordings"
-LADDER_FILE = "ladder.json"
-NETWORKS_FILE = "networks.npz"
+LADDER_FILE, CURES_FILE, NETWORKS_FILE = "ladder.json", "cures.json", "networks.npz"
 COMMAND = "python -m helpers.runs"
 DAMAGED = "damaged"  # _load says which file it is
 
@@ -69,6 +69,18 @@ def _as_ladder(content: dict) -> dict[str, dict]:
     return content
 
 
+def _as_cures(content: dict) -> dict[str, dict]:
+    num_epochs = dict.fromkeys(RECIPES, CURES_EPOCHS) | dict.fromkeys(LONG, LONG_EPOCHS)
+    require(content.keys() == num_epochs.keys(), DAMAGED)
+    for name, recipe in content.items():
+        recipe["training"] = _numbers(recipe["training"], 1, num_epochs[name])
+        recipe["unseen"] = {int(epoch): value for epoch, value in recipe["unseen"].items()}
+        require(list(recipe["unseen"]) == list(range(2, num_epochs[name] + 1, 2)), DAMAGED)
+        _numbers(recipe["unseen"].values(), 1, num_epochs[name] // 2)
+        require(0 <= recipe["seconds"] < math.inf, DAMAGED)
+    return content
+
+
 def _load(path: Path, understand: Callable, command: str):
     try:
         return understand(json.loads(path.read_text(encoding="utf-8")))
@@ -102,7 +114,7 @@ def load_runs(folder: Path = FOLDER) -> tuple[dict[Settings, Run], list[str]]:
             problems.append(f"{settings.name}.json cannot be read")
         except ValueError:
             problems.append(f"{settings.name}.json is damaged")
-    known = {LADDER_FILE, NETWORKS_FILE, *(f"{settings.name}.json" for settings in GRID)}
+    known = {LADDER_FILE, CURES_FILE, NETWORKS_FILE, *(f"{settings.name}.json" for settings in GRID)}
     for path in sorted(folder.glob("[!.]*")):
         if path.name not in known and path.suffix != ".tmp":  # .tmp: a recording that is being written
             problems.append(f"{path.name} is no recording of this course")
@@ -112,3 +124,8 @@ def load_runs(folder: Path = FOLDER) -> tuple[dict[Settings, Run], list[str]]:
 def load_ladder(folder: Path = FOLDER) -> dict[str, dict]:
     """What `make_ladder` returned when it was recorded; raises FileNotFoundError, ValueError or OSError as load_run."""
     return _load(folder / LADDER_FILE, _as_ladder, f"{COMMAND} --ladder")
+
+
+def load_cures(folder: Path = FOLDER) -> dict[str, dict]:
+    """What `make_cures` returned when it was recorded, with epochs as numbers; raises as load_ladder."""
+    return _load(folder / CURES_FILE, _as_cures, f"{COMMAND} --cures")

@@ -160,6 +160,20 @@ def test_figures_answer_and_code_runs_in_a_slide(open_book):
     book.check()
 
 
+def test_the_guessing_game_keeps_its_keys_to_itself_on_a_slide(open_deck):
+    deck = open_deck("10_beating_the_table")
+    game = deck.page.locator(".page-figure .game")
+    deck.go_to(game)
+    game.locator(".words").click()
+    place = deck.state()["active"]
+    for count, key in enumerate(("Space", "e", "Enter"), start=1):
+        deck.page.keyboard.press(key)
+        deck.page.keyboard.press("Enter")
+        assert deck.state()["active"] == place, f"{key} has left the slide"
+        assert int(game.locator(".note").inner_text().split()[2].rstrip(".")) >= count, f"{key} was not heard"
+    assert deck.press("PageDown")["active"] > place, "a clicker does not go on"
+
+
 def test_without_the_extension_notebooks_open_and_run(page, open_book):
     for name in ("jupyterlab-slideshow", "@deathbeds"):
         page.route(f"**/lab/extensions/{name}/**", lambda route: route.abort())
