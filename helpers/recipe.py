@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import torch
 
-from .gates import GRU, GRURecurrence
+from .gates import GRU, gru_step
 from .require import (
     require,
     require_before,
@@ -57,10 +57,11 @@ class DropoutGRU(GRU):
         require_indices(X, self.vocab_size)
         require_state(state, 1, len(X), self)
         E, W_xh, W_hh, b_x, b_h, W_hq, b_q = self.params
-        (H,) = state
-        vectors = self.drop(E[X.T])  # (time, batch, vector)
-        hidden = GRURecurrence.apply(vectors @ W_xh + b_x, H, W_hh, b_h)
-        return self.drop(hidden) @ W_hq + b_q, (hidden[-1],)
+        (H,), hidden = state, []
+        for x_t in self.drop(E[X.T]) @ W_xh + b_x:  # the vectors' product: (time, batch, 3 · hidden)
+            H = gru_step(x_t, H, W_hh, b_h)
+            hidden.append(H)
+        return self.drop(torch.stack(hidden)) @ W_hq + b_q, (H,)
 
     __call__ = forward
 
