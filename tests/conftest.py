@@ -35,6 +35,7 @@ SECONDS = {
     "tests/test_exercises.py": 25,
     "tests/browser/test_leftovers.py": 25,
     "notebooks/11_memory.ipynb": 25,
+    "notebooks/09_gates.ipynb": 20,
     "notebooks/05_prediction.ipynb": 14,
     "notebooks/03_parameters.ipynb": 12,
     "notebooks/04_forward_loop.ipynb": 12,

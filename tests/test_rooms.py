@@ -8,7 +8,7 @@ from course import TOP, complain, find_chapters, imported_by_module
 
 # Which rooms a room may import from, beside itself.
 ARROWS = {"core": set(), "plot": set(), "runs": {"core"}, "figures": {"plot", "runs", "core"}, "exercises": {"core"}}
-MOST_LINES = {"helpers": 7600, "core": 1100, "plot": 280, "module": 300, "class": 150, "function": 60}
+MOST_LINES = {"helpers": 7700, "core": 1100, "plot": 280, "module": 300, "class": 150, "function": 60}
 
 
 def modules(top: Path) -> list[Path]:
@@ -81,7 +81,7 @@ BROKEN = [
     ("core.py", "x = 1\n" * 301, "helpers/core.py has 301 lines, more than 300"),
     ("plot.py", "x = 1\n" * 281, "plot has 281 lines, more than 280"),
     ("core.py", "x = 1\n" * 1099, "core has 1101 lines, more than 1100"),
-    ("runs/a.py", "x = 1\n" * 7600, "lines, more than 7600"),
+    ("runs/a.py", "x = 1\n" * 7700, "lines, more than 7700"),
     ("core.py", FUNCTION + "    pass\n", "helpers/core.py: long has 61 lines, more than 60"),
     ("core.py", "class Big:\n" + "    x = 1\n" * 150, "helpers/core.py: Big has 151 lines"),
 ]
