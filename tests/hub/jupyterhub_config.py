@@ -32,9 +32,18 @@ c.JupyterHub.spawner_class = "simple"
 c.JupyterHub.concurrent_spawn_limit = 0  # all at once
 c.SimpleLocalProcessSpawner.home_dir_template = str(homes / "{username}")
 c.LocalProcessSpawner.popen_kwargs = {"preexec_fn": limit_memory}
-c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
+module = ["-m", "jupyterhub.singleuser"]
+if warm := os.environ["CLASS_WARM"]:  # the socket of warm.py
+    script = Path(__file__).parents[2] / ".github" / "class" / "warm.py"
+    module = ["-I", "-S", str(script), "ask", warm, *module]
+c.Spawner.cmd = [sys.executable, *module]
+c.Spawner.notebook_dir = str(homes / "{username}")
 c.Spawner.start_timeout = c.Spawner.http_timeout = 600
-c.Spawner.environment = {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+c.Spawner.environment = {
+    "OMP_NUM_THREADS": "1",
+    "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+    "JUPYTER_PATH": str(homes / "share"),  # where the warm kernel is, if there is one
+}
 c.Spawner.args = [
     "--MappingKernelManager.cull_idle_timeout=1800",  # seconds: an idle kernel gives its memory back
     "--MappingKernelManager.cull_interval=300",

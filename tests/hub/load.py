@@ -4,6 +4,7 @@
     python -m tests.hub.load --students 30                     all of them start and run notebook 01
     python -m tests.hub.load --students 30 --train 10          …then 10 train, and 20 drag figures meanwhile
     python -m tests.hub.load --students 30 --greedy            …and one takes all that it can get
+    python -m tests.hub.load --students 30 --warm              servers and kernels are forks (.github/class/warm.py)
 
 It is no test of pytest's: it takes minutes and a quiet machine.
 """
@@ -33,7 +34,7 @@ PROXY = TOP / "build" / "hub" / "node_modules" / ".bin" / "configurable-http-pro
 
 
 @contextlib.contextmanager
-def hub(gigabytes: float):
+def hub(gigabytes: float, warm: bool):
     """A JupyterHub with its proxy; yields its address. All that it started ends with it."""
     proxy = shutil.which("configurable-http-proxy") or str(PROXY)
     homes = Path(tempfile.mkdtemp(prefix="class"))
@@ -46,9 +47,17 @@ def hub(gigabytes: float):
         "CLASS_URL": url,
         "CLASS_PROXY": proxy,
         "CLASS_GIGABYTES": str(gigabytes),
+        "CLASS_WARM": str(homes / "warm.sock") if warm else "",
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
     log = (homes / "log").open("w")
+    service = None
+    if warm:
+        script = [sys.executable, str(TOP / ".github" / "class" / "warm.py")]
+        subprocess.run([*script, "install", environment["CLASS_WARM"], str(homes / "share")], check=True)
+        service = subprocess.Popen([*script, "serve", environment["CLASS_WARM"]], stdout=log, stderr=log)
+        while not Path(environment["CLASS_WARM"]).exists():
+            time.sleep(0.1)
     command = [sys.executable, "-m", "jupyterhub", "-f", str(HERE / "jupyterhub_config.py")]
     process = subprocess.Popen(command, env=environment, cwd=homes, stdout=log, stderr=log, start_new_session=True)
     try:
@@ -57,6 +66,8 @@ def hub(gigabytes: float):
         process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(60)
+        if service is not None:
+            service.kill()
         for child in processes_by_student(homes).values():
             for one in child:
                 with contextlib.suppress(psutil.NoSuchProcess):
@@ -68,13 +79,14 @@ def hub(gigabytes: float):
 
 
 def processes_by_student(homes: Path) -> dict[str, list[psutil.Process]]:
-    """Each student's processes, by the home that they live in."""
+    """Each student's processes: those whose home or, of a fork, whose folder is the student's."""
     found = defaultdict(list)
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            home = Path(process.environ().get("HOME", "/"))
-            if home.parent == homes:
-                found[home.name].append(process)
+            for folder in (Path(process.environ().get("HOME", "/")), Path(process.cwd())):
+                if folder.parent == homes:
+                    found[folder.name].append(process)
+                    break
     return found
 
 
@@ -188,13 +200,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60, help="of dragging and training")
     parser.add_argument("--notebook", default="notebooks/01_concatenation.ipynb")
     parser.add_argument("--gigabytes", type=float, default=1.5, help="that a process of a student may allocate")
+    parser.add_argument("--warm", action="store_true", help="servers and kernels are forks of one that is warm")
     options = parser.parse_args()
 
     async def all_of_it(url: str, homes: Path) -> int:
         await answering(url)
         return await run(options, url, homes)
 
-    with hub(options.gigabytes) as (url, homes):
+    with hub(options.gigabytes, options.warm) as (url, homes):
         sys.exit(bool(asyncio.run(all_of_it(url, homes))))
 
 

@@ -1,4 +1,4 @@
-"""Kernels that start warm: forks of one process, each in its student's place, and none outlives its asker."""
+"""What starts warm: forks of one process, each in its student's place, and none outlives its asker."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import KernelManager
 
 MOST = 2 * 2**30  # bytes that a student's process may allocate
-SCRIPT = TOP / ".github" / "class" / "warm_kernels.py"
+SCRIPT = TOP / ".github" / "class" / "warm.py"
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,18 @@ class Kernel:
     """A kernel as Jupyter starts one, and what a line of code prints in it."""
 
     def __init__(self, door: Path, folder: Path):
-        argv = [sys.executable, "-I", "-S", str(SCRIPT), "ask", str(door), "{connection_file}"]
+        argv = [
+            sys.executable,
+            "-I",
+            "-S",
+            str(SCRIPT),
+            "ask",
+            str(door),
+            "-m",
+            "ipykernel_launcher",
+            "-f",
+            "{connection_file}",
+        ]
         self.manager = KernelManager(connection_file=str(folder / "connection.json"))
         self.manager._kernel_spec = KernelSpec(argv=argv, language="python", interrupt_mode="message")
         options = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_DATA, (MOST, MOST))}
