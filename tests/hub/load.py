@@ -30,6 +30,7 @@ from .student import Student
 
 TOP = Path(__file__).parents[2]
 HERE = Path(__file__).parent
+PATIENCE = 300  # seconds until a student who waits has failed
 PROXY = TOP / "build" / "hub" / "node_modules" / ".bin" / "configurable-http-proxy"
 
 
@@ -109,15 +110,19 @@ def say(what: str, values: list[float], unit: str) -> None:
 
 async def start(student: Student, notebook: Path, times: dict[str, list[float]], begin: float) -> Student | None:
     """Log in, open, run to the end; what fails is said, and the class goes on."""
+    act = "logging in"
     try:
-        await student.log_in()
-        times["from the click to one's own server, s"].append(time.perf_counter() - begin)
-        await student.open(notebook)
-        await student.run_all()
+        async with asyncio.timeout(PATIENCE):
+            await student.log_in()
+            times["from the click to one's own server, s"].append(time.perf_counter() - begin)
+            act = "opening the notebook"
+            await student.open(notebook)
+            act = "running the notebook"
+            await student.run_all()
         times[f"from the click to the end of {notebook.name}, s"].append(time.perf_counter() - begin)
         return student
     except Exception as error:
-        print(f"{student.name} failed: {type(error).__name__}: {error}", flush=True)
+        print(f"{student.name} failed in {act}: {type(error).__name__}: {error}", flush=True)
         return None
 
 
@@ -147,6 +152,8 @@ async def train_on(student: Student, epochs: list[float], until: float) -> None:
 async def run(options: argparse.Namespace, url: str, homes: Path) -> int:
     times: dict[str, list[float]] = defaultdict(list)
     students = [Student(url, f"student{i:02}") for i in range(options.students)]
+    for student in students:
+        (homes / student.name).mkdir()
     begin = time.perf_counter()
     started = await asyncio.gather(*(start(s, TOP / options.notebook, times, begin) for s in students))
     whole = [student for student in started if student is not None]
