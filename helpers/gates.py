@@ -36,11 +36,11 @@ def gru_step(x_t: torch.Tensor, H: torch.Tensor, W_hh: torch.Tensor, b_h: torch.
 
     Source: Cho et al., "Learning phrase representations using RNN encoder-decoder" (2014), in the form of torch.nn.GRU.
     """
-    x_r, x_z, x_n = x_t.chunk(3, dim=1)
-    h_r, h_z, h_n = (H @ W_hh + b_h).chunk(3, dim=1)
+    x_r, x_z, x_c = x_t.chunk(3, dim=1)
+    h_r, h_z, h_c = (H @ W_hh + b_h).chunk(3, dim=1)
     r = torch.sigmoid(x_r + h_r)
     z = torch.sigmoid(x_z + h_z)
-    candidate = torch.tanh(x_n + r * h_n)
+    candidate = torch.tanh(x_c + r * h_c)
     return z * H + (1 - z) * candidate
 
 
