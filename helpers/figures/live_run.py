@@ -1,7 +1,5 @@
 """One run of the live panel: it trains in a thread of its own, and draws, writes and scores beside that."""
 
-import contextlib
-import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -21,12 +19,6 @@ from .gate import Gate, GatedBatches, Stopped
 SHARES = {"sample": 0.008, "unseen": 0.014, "draw": 0.003}  # of the time, for each act beside training
 PIECE = 500  # characters of unseen text between two questions at the gate
 ROWS, RUN_UP = 25, 60  # of unseen text, read side by side to be fast; what each row reads first, for its state
-
-
-def give_way() -> None:
-    """Let whatever else wants a core have it first: of all that a class does at once, only training can wait."""
-    with contextlib.suppress(AttributeError, OSError):  # only Linux knows threads of different priority
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 
 
 class LiveRun:
@@ -85,7 +77,6 @@ class LiveRun:
 
     def _work(self, epochs: Iterator[Record], acts: dict, last: list, model, num_threads: int) -> None:
         torch.set_num_threads(num_threads)  # a new thread does not know it, and two would only fight for the cores
-        give_way()
         phase, note = "finished", ""
         try:
             self._train(epochs, acts)
