@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from course import TOP, read_notebook, source
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -126,7 +127,8 @@ def of_notebook(vocab: Vocab) -> dict:
     cells = read_notebook(TOP / "notebooks/11_memory.ipynb")["cells"]
     code = ast.parse("\n".join(source(cell) for cell in cells if cell["cell_type"] == "code"))
     wanted = {"log_shares", "letter_gradients", "replaced"}
-    code.body = [part for part in code.body if isinstance(part, ast.FunctionDef) and part.name in wanted]
+    parts = [part for part in code.body if isinstance(part, ast.FunctionDef) and part.name in wanted]
+    code.body = parts[: len(wanted)]  # not the exercises of the same name
     found = {"torch": torch, "F": torch.nn.functional, "copy": copy, "math": math, "vocab": vocab}
     exec(compile(code, "11_memory", "exec"), found)
     return found
@@ -142,11 +144,11 @@ def test_gradient_and_replacing_answer_the_same_question(kind):
     W_xh[1:] = W_xh[1:].mean(dim=0) + 0.01 * (W_xh[1:] - W_xh[1:].mean(dim=0))  # letters nearly alike: a small step
     network.params = (W_xh, W_hh, b, *rest)
     by_gradient = find["letter_gradients"](network, *case)
-    assert by_gradient.abs().max() > 1e-3
-    torch.testing.assert_close(by_gradient, find["replaced"](network, *case), rtol=0.05, atol=2e-5)
+    largest = by_gradient.abs().max().item()
+    torch.testing.assert_close(by_gradient, find["replaced"](network, *case), rtol=0, atol=0.03 * largest)
     shift = torch.randn(W_xh.shape[1], generator=torch.Generator().manual_seed(1))
     network.params = (W_xh + shift, W_hh, b - shift, *rest)  # another way to write the same network
-    torch.testing.assert_close(find["letter_gradients"](network, *case), by_gradient, rtol=1e-2, atol=2e-5)
+    torch.testing.assert_close(find["letter_gradients"](network, *case), by_gradient, rtol=0, atol=0.01 * largest)
 
 
 # The figure
