@@ -1,5 +1,7 @@
 """The networks of notebook 11 as they are recorded, and what the chapter's figure says of them."""
 
+import ast
+import copy
 import math
 import re
 import subprocess
@@ -8,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from course import TOP, read_notebook, source
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -114,6 +117,38 @@ def test_damage_in_the_course_is_one_sentence_for_who_runs_the_notebook(tmp_path
     code = "from helpers.runs.networks import load_networks\nfrom pathlib import Path\nload_networks(folder=Path('.'))"
     run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert run.returncode == 1 and run.stderr.strip().splitlines()[-1].startswith("FileNotFoundError: The recording")
+
+
+# What the notebook measures
+
+
+def of_notebook(vocab: Vocab) -> dict:
+    """The functions by which notebook 11 finds what letters count, as they stand there."""
+    cells = read_notebook(TOP / "notebooks/11_memory.ipynb")["cells"]
+    code = ast.parse("\n".join(source(cell) for cell in cells if cell["cell_type"] == "code"))
+    wanted = {"log_shares", "letter_gradients", "replaced"}
+    parts = [part for part in code.body if isinstance(part, ast.FunctionDef) and part.name in wanted]
+    code.body = parts[: len(wanted)]  # not the exercises of the same name
+    found = {"torch": torch, "F": torch.nn.functional, "copy": copy, "math": math, "vocab": vocab}
+    exec(compile(code, "11_memory", "exec"), found)
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradient_and_replacing_answer_the_same_question(kind):
+    vocab = Vocab("abcdefghijklmnopqrstuvwxyz ")
+    find, network = of_notebook(vocab), KINDS[kind](len(vocab), 8, sigma=0.6, device="cpu")
+    X = torch.randint(1, 28, (5, 4), generator=torch.Generator().manual_seed(0))
+    case = (X, X[:, 0])
+    W_xh, W_hh, b, *rest = (p.detach() for p in network.params)
+    W_xh[1:] = W_xh[1:].mean(dim=0) + 0.01 * (W_xh[1:] - W_xh[1:].mean(dim=0))  # letters nearly alike: a small step
+    network.params = (W_xh, W_hh, b, *rest)
+    by_gradient = find["letter_gradients"](network, *case)
+    largest = by_gradient.abs().max().item()
+    torch.testing.assert_close(by_gradient, find["replaced"](network, *case), rtol=0, atol=0.03 * largest)
+    shift = torch.randn(W_xh.shape[1], generator=torch.Generator().manual_seed(1))
+    network.params = (W_xh + shift, W_hh, b - shift, *rest)  # another way to write the same network
+    torch.testing.assert_close(find["letter_gradients"](network, *case), by_gradient, rtol=0, atol=0.01 * largest)
 
 
 # The figure

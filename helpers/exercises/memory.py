@@ -164,8 +164,12 @@ class best_unit:
         return _best(_correlations(hidden, feature, mean=left_out != "mean", spread=left_out != "spread"))
 
 
-def _by_chain_rule(W_xh, W_hh, b_h, W_hq, b_q, indices, target, mistake="", own=True):
-    """∂ log p(target) / ∂ one-hot row of each letter, at the letter itself, with a mistake."""
+def _against_others(row, letter):
+    return row[letter] - (row.sum() - row[letter]) / (len(row) - 1)
+
+
+def _by_chain_rule(W_xh, W_hh, b_h, W_hq, b_q, indices, target, mistake="", pick=_against_others):
+    """∂ log p(target) / ∂ one-hot row of each letter, at the letter against the others, with a mistake."""
     H = [torch.zeros(1, len(W_hh), dtype=W_hh.dtype)]
     for i in indices:
         H.append(torch.tanh(W_xh[i] + H[-1] @ W_hh + b_h))
@@ -180,8 +184,7 @@ def _by_chain_rule(W_xh, W_hh, b_h, W_hq, b_q, indices, target, mistake="", own=
     g, found = at_outputs @ W_hq.T, []
     for t in range(len(indices), 0, -1):
         g = g if mistake == "slope" else g * (1 - H[t] ** 2)  # at the sum inside tanh
-        row = g @ W_xh.T  # (1, vocab)
-        found.append(row[0, indices[t - 1]] if own else row.norm())
+        found.append(pick((g @ W_xh.T)[0], indices[t - 1]))
         g = g @ (W_hh if mistake == "transposed" else W_hh.T)
         if mistake == "one step":
             g = g * 0
@@ -222,11 +225,22 @@ class letter_gradients:
     def with_a_mistake(*case, mistake):
         return _by_chain_rule(*case, mistake)
 
-    def whole_rows(*case):
-        """That is the length of each letter's whole row. Take the one entry that belongs to the letter itself."""
-        return _by_chain_rule(*case, own=False)
+    @variants(
+        pick={
+            lambda row, letter: row[letter]: "That is each letter's own entry alone. When another letter takes its "
+            "place, that one's entry grows: subtract the mean of the others.",
+            lambda row, letter: row[letter] - row.mean(): "You subtract the mean of the whole row. The letter is none "
+            "of the others.",
+            lambda row, letter: row[letter] - row.sum() + row[letter]: "You subtract the sum of the others: their mean "
+            "is asked.",
+            lambda row, letter: row.norm(): "That is the length of each letter's whole row. Take the letter's own "
+            "entry, minus the mean of the others.",
+        }
+    )
+    def other_entries(*case, pick):
+        return _by_chain_rule(*case, pick=pick)
 
     from_right = {
         lambda r: r.flip(0): "Right numbers, last letter first. The list begins with the first letter.",
-        lambda r: r.abs(): "The sizes are right. A minus says that the letter makes the target less probable: keep it.",
+        lambda r: r.abs(): "The sizes are right. A minus says that others would serve the target better: keep it.",
     }

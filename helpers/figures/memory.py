@@ -61,7 +61,7 @@ def reading(text: str, found: dict[str, list], outputs: torch.Tensor, vocab: Voc
     legend = ((0, "made it less probable"), (20, "no matter"), (40, "made it more probable"))
     strip = {
         "kind": "grid",
-        "name": "What each letter counts for the guess. The arrow keys go from letter to letter.",
+        "name": "What a letter counts for the guess, against others in its place. Arrow keys go from letter to letter.",
         "share": 2.2,
         "high": 9,
         "x": axis(-0.5, len(text) - 0.5, dict(enumerate(name_characters(text)))),
@@ -76,7 +76,8 @@ def reading(text: str, found: dict[str, list], outputs: torch.Tensor, vocab: Voc
 def explore_letters(text: str, k: int, networks: dict, by: dict[str, Callable], vocab: Vocab) -> PageFigure:
     """For each guess in `text` from its letter `k` on, what each of the `k` letters before it counts.
 
-    by: ways to find that, by name; each takes a model, X (guesses, k) and targets, and returns (guesses, k).
+    by: ways to find that, by name; each takes a model, X (guesses, k) and targets, and returns (guesses, k): how much
+    log-probability of what came is lost, in the mean, when another symbol takes the letter's place.
     """
     X, targets = vocab.encode(text).unfold(0, k, 1)[:-1], vocab.encode(text[k:])
     answers, first = {}, {}

@@ -1,6 +1,7 @@
 """The two networks that notebook 11 looks into, an RNN and a GRU of one size: trained, kept as a file, loaded."""
 
 import io
+import math
 import os
 import time
 import zipfile
@@ -20,10 +21,12 @@ from .ladder import split_book
 
 NETWORKS_COMMAND = f"{COMMAND} --networks"
 HIDDEN_SIZE, NUM_EPOCHS, LR, DROPOUT, VECTOR_SIZE = 192, 24, 0.004, 0.2, 64
-LONGEST_BIAS = 4  # an update gate of sigmoid(4) = 0.98 keeps its unit for some 50 steps
+LONGEST_BIAS = 4  # a keep gate of sigmoid(4) = 0.98 keeps its unit for some 50 steps
+LONGEST_SHARE = 1 / (1 + math.exp(-LONGEST_BIAS))
 SETTINGS = f"""{HIDDEN_SIZE} hidden units; {NUM_EPOCHS} epochs of random minibatches, 32 rows of 100 characters;
-Adam with a learning rate that rises to {LR} and falls; {VECTOR_SIZE} learned numbers a character; dropout {DROPOUT};
-clipped at 1; the biases of the GRU's update gates start between 0 and {LONGEST_BIAS}"""
+Adam with a learning rate that rises to {LR} and falls; {VECTOR_SIZE} learned numbers a character,
+multiplied into W_xh at the end; dropout {DROPOUT}; clipped at 1; the biases of the GRU's keep gates z
+start between 0 and {LONGEST_BIAS}, so that some keep up to {LONGEST_SHARE:.2f} of their unit at each step"""
 KINDS = {"RNN": RNN, "GRU": GRU}
 
 
@@ -49,7 +52,7 @@ class DropoutRNN(DropoutGRU):
 
 
 def spread_memories(trained: DropoutGRU, seed: int = 1) -> None:
-    """Give each unit an update gate of its own at the start: some forget at once, others keep for dozens of steps.
+    """Give each unit a keep gate of its own at the start: some forget at once, others keep for dozens of steps.
 
     Source: Tallec and Ollivier, "Can recurrent neural networks warp time?" (2018).
     """

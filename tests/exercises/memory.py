@@ -15,7 +15,11 @@ def gains(few, many):
     return np.log2(np.array(many) / np.array(few))
 
 
-def autograd(W_xh, W_hh, b_h, W_hq, b_q, indices, target, of=lambda log_p: log_p, pick=lambda g, X: (g * X).sum(1)):
+def against_others(g, X):
+    return (g * X).sum(1) - (g * (1 - X)).sum(1) / (X.shape[1] - 1)
+
+
+def autograd(W_xh, W_hh, b_h, W_hq, b_q, indices, target, of=lambda log_p: log_p, pick=against_others):
     X = torch.eye(len(W_xh), dtype=W_xh.dtype)[indices].requires_grad_()
     H = torch.zeros(1, len(W_hh), dtype=W_hh.dtype)
     for x in X:
@@ -23,6 +27,23 @@ def autograd(W_xh, W_hh, b_h, W_hq, b_q, indices, target, of=lambda log_p: log_p
     log_p = torch.log_softmax(H @ W_hq + b_q, dim=1)[0, target]
     (g,) = torch.autograd.grad(of(log_p), X)
     return pick(g, X).detach()
+
+
+def replaced(W_xh, W_hh, b_h, W_hq, b_q, indices, target, share=1e-5):
+    """What is lost, per share, as a small share of each letter goes to all others alike, or is gained as it grows."""
+
+    def log_p(X):
+        H = torch.zeros(1, len(W_hh), dtype=W_hh.dtype)
+        for x in X:
+            H = torch.tanh(x @ W_xh + H @ W_hh + b_h)
+        return torch.log_softmax(H @ W_hq + b_q, dim=1)[0, target]
+
+    X, found = torch.eye(len(W_xh), dtype=W_xh.dtype)[indices], []
+    for place in range(len(X)):
+        step = torch.zeros_like(X)
+        step[place] = X[place] - (1 - X[place]) / (len(W_xh) - 1)
+        found.append((log_p(X + share * step) - log_p(X - share * step)) / (2 * share))
+    return torch.stack(found)
 
 
 def correlations(hidden, feature):
@@ -50,7 +71,10 @@ WRONG = {
     "letter_gradients": [
         (lambda *case: autograd(*case, of=lambda log_p: -log_p), "gradient of the loss"),
         (lambda *case: autograd(*case, of=torch.exp), "probability itself"),
-        (lambda *case: autograd(*case, pick=lambda g, X: g.norm(dim=1)), "r.* instead of|your result|entry|no part"),
+        (lambda *case: autograd(*case, pick=lambda g, X: (g * X).sum(1)), "own entry alone"),
+        (lambda *case: autograd(*case, pick=lambda g, X: (g * X).sum(1) - g.mean(1)), "mean of the whole row"),
+        (lambda *case: autograd(*case, pick=lambda g, X: (g * X).sum(1) - (g * (1 - X)).sum(1)), "their mean"),
+        (lambda *case: autograd(*case, pick=lambda g, X: g.norm(dim=1)), "whole row"),
         (lambda *case: autograd(*case, pick=lambda g, X: g), "has the shape"),
     ],
 }
@@ -69,5 +93,5 @@ RIGHT = {
     "best_unit": [
         lambda hidden, feature: max(enumerate(correlations(hidden, feature).tolist()), key=lambda pair: abs(pair[1])),
     ],
-    "letter_gradients": [autograd, lambda *case: autograd(*case).tolist()],
+    "letter_gradients": [autograd, lambda *case: autograd(*case).tolist(), replaced],
 }
