@@ -38,6 +38,7 @@ from helpers.generate import generate, next_char_probs, warm_up
 from helpers.rnn import RNN, init_params, param_shapes
 from helpers.runs.settings import BATCHES
 from helpers.text import RandomBatches, SequentialBatches, Vocab, clean, read_book
+from helpers.train import Record
 
 VOCAB = Vocab(clean(read_book()))
 X, Y = next(iter(SequentialBatches(VOCAB.encode(clean(read_book())[:5000]), 4, 100)))
@@ -447,7 +448,10 @@ def test_a_cure_that_helps_is_blue_on_either_side():
 def test_a_race_says_when_each_is_there(ax):
     new, old = beating.draw_race(ax, [0.5, 0.5, 1.0, 1.0], [9, 2, 1.05, 1.01], 2.0, [20, 5, 1.2, 1.09, 1.2])
     assert (new, old) == (2.0, 8.0)
-    assert beating.seconds_of_classic_epoch(VOCAB.encode(clean(read_book())[:3000]), VOCAB) > 0
+    corpus = VOCAB.encode(clean(read_book())[:3000])
+    records = (Record(epoch, 9.0 - epoch, 1.0, 1000.0) for epoch in (1, 2))
+    seconds, curve, each = beating.race(records, corpus, VOCAB)
+    assert curve == [8.0, 7.0] and max(seconds) < each, "the classic epoch counts as one of the other's"
 
 
 def test_bits_are_bars_and_people_a_range(ax):

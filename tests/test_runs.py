@@ -255,7 +255,7 @@ def test_the_regularised_network_learns_and_is_sure_when_it_is_asked():
 
 def test_the_cures_are_complete_and_each_differs_in_one_thing():
     made = load_cures()
-    assert set(made) == set(cures.RECIPES) | set(cures.LONG) and len(cures.RECIPES) == 2 + 2 * len(cures.CURES)
+    assert set(made) == {*cures.RECIPES, *cures.LONG, *cures.CLOSER} and len(cures.RECIPES) == 2 + 2 * len(cures.CURES)
     for name, recipe in cures.RECIPES.items():
         alone, but = name in cures.CURES, name.startswith("all but ")
         assert len(recipe) == (1 if alone else 4 if but else 5 if name == "all five" else 0)
@@ -274,6 +274,10 @@ def test_a_recipe_is_made_of_its_cures():
     assert (model.hidden_size, model.dropout, model.params[0].shape) == (256, 0.3, (28, 64))
     assert (lr, schedule, method) == (0.004, cures.one_cycle, cures.Adam) and len(model.parameters()) == 7
     assert cures.make_recipe(cures.CURES, 28, 0.1)[0].dropout == 0.1
+    long_rows = cures.make_recipe(vocab_size=28, **cures.CLOSER["Adam, rows 8 long"])[0]
+    assert torch.equal(long_rows.params[0], 8 * torch.eye(28)) and long_rows.hidden_size == 128
+    _, lr, schedule, _ = cures.make_recipe(vocab_size=28, **cures.CLOSER["all five, no rise"])
+    assert (lr, schedule(0.0), schedule(0.5), schedule(1.0)) == (0.004, 1, pytest.approx(0.5), 0)
     w = torch.tensor([1.0], requires_grad=True)
     w.grad = torch.tensor([0.5])
     cures.Descent([w]).step(0.2)
@@ -298,7 +302,8 @@ def test_cures_made_today_are_some_that_can_be_read(tmp_path, monkeypatch, capsy
     make = cures.make_cures
     monkeypatch.setattr(command, "make_cures", lambda: make(num_chars=2200))
     command.main(["--folder", str(tmp_path), "--cures"])
-    assert set(load_cures(tmp_path)) == {*cures.RECIPES, *cures.LONG} and "all five:" in capsys.readouterr().out
+    assert set(load_cures(tmp_path)) == {*cures.RECIPES, *cures.LONG, *cures.CLOSER}
+    assert "all five:" in capsys.readouterr().out
 
 
 def test_recording_resumes_where_it_stopped(tmp_path, monkeypatch, capsys):

@@ -6,7 +6,7 @@ import math
 import time
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import anywidget
@@ -22,7 +22,7 @@ from ..require import require
 from ..rnn import RNN
 from ..runs.settings import CLASSIC
 from ..text import SequentialBatches, Vocab
-from ..train import train
+from ..train import Record, train
 from .answering import Box
 from .page import COLORS
 
@@ -113,6 +113,21 @@ def seconds_of_classic_epoch(corpus: torch.Tensor, vocab: Vocab) -> float:
     start = time.perf_counter()
     list(train(RNN(len(vocab), CLASSIC.hidden_size), batches, 1, CLASSIC.lr))
     return time.perf_counter() - start
+
+
+def race(training: Iterable[Record], corpus: torch.Tensor, vocab: Vocab) -> tuple[list[float], list[float], float]:
+    """Train, and return of each epoch the seconds and the perplexity, and the seconds of one of the classic recipe.
+
+    The classic epochs are timed in between, so that a busy machine slows both.
+    """
+    seconds, curve, each, start = [], [], [], time.perf_counter()
+    for record in training:
+        seconds.append(time.perf_counter() - start)
+        curve.append(record.perplexity)
+        if record.epoch % 6 == 1:
+            each.append(seconds_of_classic_epoch(corpus, vocab))
+        start = time.perf_counter()
+    return seconds, curve, sum(each) / len(each)
 
 
 def draw_race(ax: Axes, seconds: list[float], curve: list[float], each: float, classic: list[float]) -> list[float]:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..require import require
-from .cures import CURES_EPOCHS, LONG, LONG_EPOCHS, RECIPES
+from .cures import CLOSER, CURES_EPOCHS, LONG, LONG_EPOCHS, RECIPES
 from .ladder import LADDER_EPOCHS, RUNGS
 from .recording import Run
 from .settings import CLASSIC, GRID, Settings
@@ -70,7 +70,7 @@ def _as_ladder(content: dict) -> dict[str, dict]:
 
 
 def _as_cures(content: dict) -> dict[str, dict]:
-    num_epochs = dict.fromkeys(RECIPES, CURES_EPOCHS) | dict.fromkeys(LONG, LONG_EPOCHS)
+    num_epochs = dict.fromkeys([*RECIPES, *CLOSER], CURES_EPOCHS) | dict.fromkeys(LONG, LONG_EPOCHS)
     require(content.keys() == num_epochs.keys(), DAMAGED)
     for name, recipe in content.items():
         recipe["training"] = _numbers(recipe["training"], 1, num_epochs[name])
