@@ -3,6 +3,7 @@
 A real class has another spawner and another authenticator (README, "A class on one server"); the limits are the same.
 """
 
+import itertools
 import os
 import resource
 import sys
@@ -38,13 +39,25 @@ if warm := os.environ["CLASS_WARM"]:  # the socket of warm.py
     module = ["-I", "-S", str(script), "ask", warm, *module]
 c.Spawner.cmd = [sys.executable, *module]
 c.Spawner.notebook_dir = str(homes / "{username}")
+# JupyterHub takes a port that is free, and the server binds it seconds later; when many start at once, another may have
+# taken it meanwhile. So each student has a port of his own, below those that Linux hands out.
+numbers = itertools.count(20_000)
+
+
+def own_port(spawner) -> None:
+    spawner.port = next(numbers)
+
+
+c.Spawner.pre_spawn_hook = own_port
 c.Spawner.start_timeout = c.Spawner.http_timeout = 600
 c.Spawner.environment = {
     "OMP_NUM_THREADS": "1",
     "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+    "JUPYTER_RUNTIME_DIR": lambda spawner: str(homes / "run" / spawner.user.name),  # a socket's path: 107 letters
     "JUPYTER_PATH": str(homes / "share"),  # where the warm kernel is, if there is one
 }
 c.Spawner.args = [
+    "--KernelManager.transport=ipc",  # kernels need no ports at all, and nobody else on the machine can listen
     "--MappingKernelManager.cull_idle_timeout=1800",  # seconds: an idle kernel gives its memory back
     "--MappingKernelManager.cull_interval=300",
     *(["--allow-root"] if os.geteuid() == 0 else []),
