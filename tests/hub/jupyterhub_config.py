@@ -40,7 +40,7 @@ if warm := os.environ["CLASS_WARM"]:  # the socket of warm.py
 c.Spawner.cmd = [sys.executable, *module]
 c.Spawner.notebook_dir = str(homes / "{username}")
 # JupyterHub takes a port that is free, and the server binds it seconds later; when many start at once, another may have
-# taken it meanwhile. So each student has a port of his own, below those that Linux hands out.
+# taken it meanwhile. So each student has another port, below those that Linux hands out.
 numbers = itertools.count(20_000)
 
 
