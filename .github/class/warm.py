@@ -75,9 +75,6 @@ def _become(asker: socket.socket) -> None:
     threading.Thread(target=_end_with, args=(asker,), daemon=True).start()
     import runpy
 
-    import numpy
-
-    numpy.random.seed(None)  # else all forks would draw the same
     sys.argv = ["", *request["arguments"]]
     sys.path[:] = ["", *(p for p in os.environ.get("PYTHONPATH", "").split(":") if p), *sys.path[1:]]
     runpy.run_module(request["module"], run_name="__main__", alter_sys=True)

@@ -228,12 +228,15 @@ def letters_are_stepped_through_and_an_own_book_is_learned(book: Book) -> None:
 def a_letter_is_guessed(book: Book) -> None:
     """The network was interrupted, so it plays badly; the game plays on."""
     game = book.page.locator(".page-figure .game")
+    cells = book.page.locator(".jp-Cell").count()
     game.locator(".words").click()
+    book.page.keyboard.press("b")  # which would add a cell, if JupyterLab heard it
     for _ in range(3):
         book.page.keyboard.press("Space")
         book.page.keyboard.press("Enter")
     book.wait_for(lambda: "letters guessed: " in game.inner_text(), "the score")
     assert int(re.search(r"letters guessed: (\d+)", game.inner_text())[1]) >= 3
+    assert book.page.locator(".jp-Cell").count() == cells, "a guess reached JupyterLab"
 
 
 MORE = {
